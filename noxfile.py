@@ -1,0 +1,148 @@
+"""Every check of the project: ``nox`` runs those that pass the tests, ``nox -l`` lists them, ``nox -s NAME`` runs one.
+
+Arguments after ``--`` go to pytest: ``nox -s tests-3.12 -- -k retried``, ``nox -s tests -- tests/unit/test_jobs.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
+RINGS = ("unit", "library", "contract", "roundtrip", "backends", "support_proofs", "examples")
+PROJECT = nox.project.load_toml("pyproject.toml")
+OLDEST = (
+    "celery~=5.3.0",
+    "dramatiq~=1.17.0",
+    "opentelemetry-api==1.38.0",
+    "opentelemetry-sdk==1.38.0",
+    "opentelemetry-exporter-otlp==1.38.0",
+    "opentelemetry-instrumentation==0.59b0",
+    "opentelemetry-semantic-conventions==0.59b0",
+    "opentelemetry-distro==0.59b0",
+    "wrapt==1.14.*",
+)
+
+
+def _ask(interpreter: str) -> tuple[str, str] | None:
+    """Ask an interpreter for its version and true path; None when it does not run, as some of pyenv's shims."""
+    question = "import os, sys; print('%d.%d' % sys.version_info[:2]); print(os.path.realpath(sys.executable))"
+    try:
+        asked = subprocess.run([interpreter, "-c", question], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    version, path = asked.stdout.splitlines()
+    return version, path
+
+
+def _candidates(version: str) -> Iterator[str]:
+    """Say where an interpreter of this version may be: on PATH, beside the running one, in pyenv."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from (str(Path(folder) / f"python{version}") for folder in os.get_exec_path())
+    yield str(Path(sys.base_prefix) / "bin" / f"python{version}")
+    yield from sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")), reverse=True)
+
+
+def _found() -> dict[str, str]:
+    """Return the interpreters that run here, by version."""
+    answers = ((version, filter(None, map(_ask, _candidates(version)))) for version in SUPPORTED)
+    first = ((version, next((path for said, path in told if said == version), None)) for version, told in answers)
+    return {version: path for version, path in first if path}
+
+
+FOUND = _found()
+PYTHONS = list(FOUND)
+DEFAULT = "{}.{}".format(*sys.version_info[:2])
+OTHER = next((version for version in PYTHONS if version != DEFAULT), DEFAULT)
+
+# nox takes the first interpreter of that name on PATH without running it: those that work come first.
+os.environ["PATH"] = os.pathsep.join([*(str(Path(path).parent) for path in FOUND.values()), os.environ["PATH"]])
+
+nox.needs_version = ">=2024.4.15"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def _install(session: nox.Session, *packages: str) -> None:
+    """Install into the session's environment, once for the same list and the same pyproject.toml."""
+    wanted = "\n".join([*packages, (ROOT / "pyproject.toml").read_text()])
+    stamp = Path(session.virtualenv.location) / "installed"
+    digest = hashlib.sha256(wanted.encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    session.install(*packages)
+    stamp.write_text(digest)
+
+
+def _pytest(session: nox.Session, *rings: str) -> None:
+    """Run these rings, or what the arguments after ``--`` name instead."""
+    if any(argument.startswith("tests") for argument in session.posargs):
+        session.run("python", "-m", "pytest", *session.posargs)
+        return
+    folders = [f"tests/{ring}" for ring in rings if any((ROOT / "tests" / ring).rglob("test_*.py"))]
+    if not folders:
+        session.skip("no tests in " + ", ".join(f"tests/{ring}" for ring in rings))
+    session.run("python", "-m", "pytest", *folders, *session.posargs)
+
+
+@nox.session(python=DEFAULT)
+def lint(session: nox.Session) -> None:
+    """Style and likely mistakes: ruff."""
+    _install(session, *_group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(python=DEFAULT)
+def types(session: nox.Session) -> None:
+    """Types: mypy, strict."""
+    _install(session, "-e", ".[all]", "nox", *_group("types"), *_group("test"), *_group("beside"))
+    session.run("mypy")
+
+
+@nox.session(python=DEFAULT)
+def layers(session: nox.Session) -> None:
+    """Who may import whom: import-linter."""
+    _install(session, *_group("layers"))
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": "src"})
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Every ring but the brokers', on every interpreter that is here."""
+    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
+    _pytest(session, *RINGS)
+
+
+@nox.session(python=list(dict.fromkeys([DEFAULT, OTHER])))
+def brokers(session: nox.Session) -> None:
+    """Real workers over real brokers."""
+    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
+    _pytest(session, "brokers")
+
+
+@nox.session(python=PYTHONS[0])
+def oldest(session: nox.Session) -> None:
+    """The library ring with the oldest releases that are supported."""
+    _install(session, "-e", ".[otlp,celery,dramatiq,redis,cli]", *OLDEST, *_group("test"))
+    _pytest(session, "library")
+
+
+@nox.session(python=DEFAULT, default=False)
+def docs(session: nox.Session) -> None:
+    """Write the README's tables from the code, and its picture from what the demo prints."""
+    _install(session, "-e", ".[all]", *_group("test"))
+    session.run("python", "docs/tables.py")
+    session.run("python", "docs/picture.py")
+    _pytest(session, "contract")

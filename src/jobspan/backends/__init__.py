@@ -1,0 +1,71 @@
+"""Where spans are kept and can be asked for: one small protocol, one file a backend."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobspan.backends.address import default_store, read_address
+from jobspan.errors import MissingExtra, UsageError
+from jobspan.settings import load_reading
+
+if TYPE_CHECKING:
+    from jobspan.backends.base import Backend
+
+_STARTING_S = 1.0
+_POLL_S = 0.05
+
+
+def open_backend(store: Path | None = None, url: str | None = None) -> Backend:
+    """Return what answers for a store: a server named by ``url``, else the one that holds it, else its file.
+
+    Args:
+        store: path of the embedded store; None: ``JOBSPAN_STORE``, else the user's data folder.
+        url: a server's address; None: ``JOBSPAN_BACKEND``, unless a store is given.
+
+    Raises:
+        BackendError: there is no store, or it is held by a process that does not answer.
+        UsageError: the address is none, or a package is missing.
+    """
+    asked = url or (load_reading().backend if store is None else "")
+    if asked:
+        from jobspan.backends.remote import RemoteBackend
+
+        return RemoteBackend(asked)
+    return _local(store or default_store())
+
+
+def _local(store: Path) -> Backend:
+    """Ask the server or open the file; a server that is just starting holds the file before it answers."""
+    from jobspan.backends.embedded import EmbeddedBackend, StoreIsHeld
+
+    deadline = time.monotonic() + _STARTING_S
+    while True:
+        server = _server_of(store)
+        if server is not None:
+            return server
+        try:
+            return EmbeddedBackend(store)
+        except StoreIsHeld:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_S)
+
+
+def _server_of(store: Path) -> Backend | None:
+    address = read_address(store)
+    if address is None:
+        return None
+    from jobspan.backends.remote import RemoteBackend
+
+    try:
+        server = RemoteBackend(address.url)
+    except MissingExtra:
+        raise
+    except UsageError:
+        return None
+    if server.holds(store):
+        return server
+    server.close()
+    return None

@@ -1,0 +1,90 @@
+"""What can be asked of any backend: runs by filter, counts, an id by its prefix, and the spans of one story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from jobspan.runs import Run, Span
+
+IdKind = Literal["command", "job", "trace"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs. Empty tuples and None mean "any"; several values of one field mean "one of".
+
+    Attributes:
+        since_ns, until_ns: started within, Unix nanoseconds, half-open.
+        jobs, queues: names; ``*`` and ``?`` match as in a shell.
+        commands: command names (with ``*`` and ``?``) or prefixes of command ids.
+        frameworks: ``celery``, ``dramatiq``.
+        outcomes: values of ``jobspan.job.outcome``, or ``running``.
+        failed: only runs that have failed (see ``jobs.has_failed``).
+        limit: at most this many, newest first; None: all.
+    """
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    jobs: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    frameworks: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    failed: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many, over everything that a filter matches (its ``limit``, ``failed`` and ``outcomes`` set aside).
+
+    Attributes:
+        runs: attempts.
+        jobs: different jobs.
+        failed: jobs of which a run has failed.
+        recovered: jobs that were retried, and then succeeded.
+        by_outcome: attempts by outcome, ``running`` among them.
+    """
+
+    runs: int
+    jobs: int
+    failed: int
+    recovered: int
+    by_outcome: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An id that begins with what was typed."""
+
+    kind: IdKind
+    id: str
+
+
+class Backend(Protocol):
+    """Where spans are kept. Every method raises ``BackendError`` when it cannot be reached or understood."""
+
+    def runs(self, where: RunFilter) -> Sequence[Run]:
+        """Return the runs that match, newest start first; runs in flight among them where known."""
+        ...
+
+    def counts(self, where: RunFilter) -> Counts:
+        """Count over all that match."""
+        ...
+
+    def find(self, prefix: str) -> Sequence[Match]:
+        """Return every command, job and trace whose id begins with ``prefix``; at most 20."""
+        ...
+
+    def story(self, match: Match) -> Sequence[Span]:
+        """Return all spans that belong to a command (by ``jobspan.command.id`` and its trace), a job or a trace.
+
+        Ordered by start. For a job: its publish and run spans and what ran inside them.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

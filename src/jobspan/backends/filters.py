@@ -1,0 +1,81 @@
+"""A ``RunFilter`` as an SQL condition over the store's columns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from jobspan import conventions as c
+from jobspan.backends.base import RunFilter
+from jobspan.runs import RUNNING
+
+IS_RUN = f"(framework IS NOT NULL AND operation = '{c.OPERATION_RUN}')"
+
+
+class Condition(NamedTuple):
+    """SQL with its parameters, in order."""
+
+    sql: str
+    parameters: list[Any]
+
+
+def every_attempt(where: RunFilter) -> Condition:
+    """Return the condition for the attempts that a filter means, its outcomes and ``failed`` set aside."""
+    parts = [
+        Condition(IS_RUN, []),
+        _bound("start_ns >= ?", where.since_ns),
+        _bound("start_ns < ?", where.until_ns),
+        _any(_named("job_name", name) for name in where.jobs),
+        _any(_named("queue", name) for name in where.queues),
+        _any(_command(text) for text in where.commands),
+        _any(Condition("framework = ?", [name]) for name in where.frameworks),
+    ]
+    return _all(parts)
+
+
+def matching(where: RunFilter) -> Condition:
+    """Return the condition for the runs that a filter means."""
+    failed = Condition("failed", []) if where.failed else _ANY
+    return _all([every_attempt(where), failed, _any(_outcome(name) for name in where.outcomes)])
+
+
+def like_pattern(glob: str) -> str:
+    r"""Return the ``LIKE ... ESCAPE '\'`` pattern of a name with ``*`` and ``?``."""
+    for special in ("\\", "%", "_"):
+        glob = glob.replace(special, "\\" + special)
+    return glob.replace("*", "%").replace("?", "_")
+
+
+_ANY = Condition("TRUE", [])
+
+
+def _bound(sql: str, value: int | None) -> Condition:
+    return _ANY if value is None else Condition(sql, [value])
+
+
+def _named(column: str, name: str) -> Condition:
+    if "*" in name or "?" in name:
+        return Condition(f"{column} LIKE ? ESCAPE '\\'", [like_pattern(name)])
+    return Condition(f"{column} = ?", [name])
+
+
+def _command(text: str) -> Condition:
+    by_name = _named("command_name", text)
+    return Condition(f"({by_name.sql} OR starts_with(command_id, ?))", [*by_name.parameters, text.lower()])
+
+
+def _outcome(name: str) -> Condition:
+    return Condition("outcome IS NULL", []) if name == RUNNING else Condition("outcome = ?", [name])
+
+
+def _all(conditions: list[Condition]) -> Condition:
+    return _joined(" AND ", [condition for condition in conditions if condition is not _ANY])
+
+
+def _any(conditions: Any) -> Condition:
+    found = list(conditions)
+    return _joined(" OR ", found) if found else _ANY
+
+
+def _joined(operator: str, conditions: list[Condition]) -> Condition:
+    sql = operator.join(condition.sql for condition in conditions)
+    return Condition(f"({sql})", [value for condition in conditions for value in condition.parameters])

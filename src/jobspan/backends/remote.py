@@ -1,0 +1,98 @@
+"""A ``jobspan serve``, asked over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from jobspan.backends import wire
+from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.errors import BackendError, MissingExtra, UsageError
+from jobspan.runs import Run, Span
+
+if TYPE_CHECKING:
+    import httpx
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_ANSWER_S = 30
+_HELLO_S = 2
+
+
+class RemoteBackend:
+    """Answers what a server answers, as equal values.
+
+    Args:
+        url: where it listens for HTTP, e.g. ``http://127.0.0.1:4318``.
+
+    Raises:
+        UsageError: the text is no such address.
+        MissingExtra: httpx is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._client = _client(self._url)
+
+    def runs(self, where: RunFilter) -> Sequence[Run]:
+        """Return the runs that match, newest start first, runs in flight among them."""
+        return [wire.run_from_json(run) for run in self._ask("runs", wire.filter_to_query(where))]
+
+    def counts(self, where: RunFilter) -> Counts:
+        """Count over all that match."""
+        return wire.counts_from_json(self._ask("counts", wire.filter_to_query(where)))
+
+    def find(self, prefix: str) -> Sequence[Match]:
+        """Return commands, jobs and traces whose id begins with ``prefix``; at most 20."""
+        return [wire.match_from_json(match) for match in self._ask("find", [("prefix", prefix)])]
+
+    def story(self, match: Match) -> Sequence[Span]:
+        """Return all spans that belong to a command, a job or a trace, ordered by start."""
+        spans = self._ask("story", [("kind", match.kind), ("id", match.id)])
+        return [wire.span_from_json(span) for span in spans]
+
+    def holds(self, store: Path) -> bool:
+        """Say whether the server answers, and for this store: another one may have got a stale address's port."""
+        try:
+            return bool(self._ask("stats", [], timeout_s=_HELLO_S)["store"] == str(store.resolve()))
+        except (BackendError, KeyError, TypeError):
+            return False
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def _ask(self, question: str, query: wire.Query, timeout_s: float = _ANSWER_S) -> Any:
+        import httpx
+
+        try:
+            answer = self._client.get(f"{wire.API}/{question}", params=query, timeout=timeout_s)
+            said = answer.json()
+        except httpx.HTTPError as error:
+            raise BackendError(f"no jobspan server answers at {self._url}: {type(error).__name__} {error}") from error
+        except ValueError as error:
+            raise BackendError(f"{self._url} answered {answer.status_code}, not in JSON: no jobspan server") from error
+        if answer.status_code != httpx.codes.OK:
+            raise BackendError(f"{self._url} answered {answer.status_code}: {_reason(said)}")
+        return said
+
+
+def _client(url: str) -> httpx.Client:
+    try:
+        import httpx
+    except ImportError as error:
+        raise MissingExtra("asking a jobspan server", "cli", error) from error
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or True)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise UsageError(f"{url!r} is no address of a jobspan server; expected http://host:port")
+    # A proxy of the environment is not asked for this machine's own addresses.
+    return httpx.Client(base_url=url, trust_env=parts.hostname not in _LOOPBACK)
+
+
+def _reason(said: Any) -> str:
+    return str(said.get("error", said)) if isinstance(said, dict) else str(said)

@@ -1,0 +1,117 @@
+"""Runs, counts, matches and spans as JSON between ``jobspan serve`` and who asks it, without losing a type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.backends.values import attributes_from_json, attributes_to_json, to_json
+from jobspan.runs import Failure, Link, Run, Span, SpanEvent
+
+API = "/api/v1"
+
+Query = list[tuple[str, str | int | float | bool | None]]
+"""Parameters of a query string, in the type that httpx takes."""
+
+_LISTS = ("jobs", "queues", "commands", "frameworks", "outcomes")
+_NUMBERS = ("since_ns", "until_ns", "limit")
+
+
+def filter_to_query(where: RunFilter) -> Query:
+    """Return a filter as the parameters of a query string; those that mean "any" are left out."""
+    lists: Query = [(name, value) for name in _LISTS for value in getattr(where, name)]
+    numbers: Query = [(name, str(getattr(where, name))) for name in _NUMBERS if getattr(where, name) is not None]
+    failed: Query = [("failed", "true")] if where.failed else []
+    return [*lists, *numbers, *failed]
+
+
+def filter_from_query(query: Sequence[tuple[str, str]]) -> RunFilter:
+    """Reverse ``filter_to_query``.
+
+    Raises:
+        ValueError: an unknown parameter, or a value that is no whole number where one is expected.
+    """
+    given: dict[str, Any] = {}
+    for name, value in query:
+        if name in _LISTS:
+            given[name] = (*given.get(name, ()), value)
+        elif name in _NUMBERS:
+            given[name] = int(value)
+        elif name == "failed":
+            given[name] = value == "true"
+        else:
+            raise ValueError(f"unknown parameter {name}; expected one of {', '.join((*_LISTS, *_NUMBERS, 'failed'))}")
+    return RunFilter(**given)
+
+
+def run_to_json(run: Run) -> dict[str, Any]:
+    """Return a run as JSON values."""
+    said = {each.name: getattr(run, each.name) for each in fields(run) if each.name not in ("failure", "links")}
+    failure = None if run.failure is None else _plain(run.failure)
+    return attributes_to_json(said) | {"failure": failure, "links": [_link_to_json(link) for link in run.links]}
+
+
+def run_from_json(said: Mapping[str, Any]) -> Run:
+    """Reverse ``run_to_json``."""
+    failure = said["failure"] and Failure(**attributes_from_json(said["failure"]))
+    links = tuple(_link_from_json(link) for link in said["links"])
+    return Run(**attributes_from_json(said) | {"failure": failure, "links": links})
+
+
+def span_to_json(span: Span) -> dict[str, Any]:
+    """Return a span as JSON values."""
+    return _plain(span) | {
+        "attributes": attributes_to_json(span.attributes),
+        "links": [_link_to_json(link) for link in span.links],
+        "events": [[event.name, event.time_ns, attributes_to_json(event.attributes)] for event in span.events],
+        "resource": attributes_to_json(span.resource),
+    }
+
+
+def span_from_json(said: Mapping[str, Any]) -> Span:
+    """Reverse ``span_to_json``."""
+    nested = {
+        "attributes": attributes_from_json(said["attributes"]),
+        "links": tuple(_link_from_json(link) for link in said["links"]),
+        "events": tuple(SpanEvent(name, at, attributes_from_json(rest)) for name, at, rest in said["events"]),
+        "resource": attributes_from_json(said["resource"]),
+    }
+    return Span(**{**said, **nested})
+
+
+def counts_to_json(counts: Counts) -> dict[str, Any]:
+    """Return counts as JSON values."""
+    return _plain(counts)
+
+
+def counts_from_json(said: Mapping[str, Any]) -> Counts:
+    """Reverse ``counts_to_json``."""
+    return Counts(**said)
+
+
+def match_to_json(match: Match) -> dict[str, Any]:
+    """Return a match as JSON values."""
+    return _plain(match)
+
+
+def match_from_json(said: Mapping[str, Any]) -> Match:
+    """Reverse ``match_to_json``."""
+    return Match(**said)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    return {each.name: to_json(getattr(value, each.name)) for each in fields(value) if each.name not in _NESTED}
+
+
+_NESTED = ("attributes", "links", "events", "resource")
+
+
+def _link_to_json(link: Link) -> list[Any]:
+    return [link.trace_id, link.span_id, attributes_to_json(link.attributes)]
+
+
+def _link_from_json(said: Sequence[Any]) -> Link:
+    trace_id, span_id, attributes = said
+    return Link(trace_id, span_id, attributes_from_json(attributes))

@@ -1,0 +1,75 @@
+"""What the command line touches outside itself: the backend, the clock and the environment."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobspan.backends.base import Backend
+from jobspan.errors import UsageError
+from jobspan.settings import load_reading
+
+OpenBackend = Callable[[Path | None, str | None], Backend]
+
+
+def _open_backend(store: Path | None, url: str | None) -> Backend:
+    from jobspan import backends
+
+    return backends.open_backend(store, url)
+
+
+def _environ() -> Mapping[str, str]:
+    return os.environ
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where a command line finds its backend, the time and its environment."""
+
+    open_backend: OpenBackend = _open_backend
+    now_ns: Callable[[], int] = time.time_ns
+    environ: Mapping[str, str] = field(default_factory=_environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which backend: a store's path, a server's address, or neither for the default store.
+
+    ``again``: the options that name it on a next command line, empty when the environment does.
+    """
+
+    store: str | None
+    url: str | None
+    again: str = ""
+
+    def __str__(self) -> str:
+        return self.url or self.store or "the default store"
+
+
+def place(store: str | None, url: str | None, environ: Mapping[str, str]) -> Place:
+    """Choose the backend: what was typed, else what the environment says.
+
+    Raises:
+        UsageError: both a store and an address were typed.
+    """
+    if store and url:
+        raise UsageError("saw --store and --backend together; give the one to read from")
+    if store or url:
+        return Place(store, url, f" --store {shlex.quote(store)}" if store else f" --backend {shlex.quote(str(url))}")
+    settings = load_reading(environ)
+    return Place(settings.store or None, settings.backend or None)
+
+
+@contextmanager
+def opened(world: World, where: Place) -> Iterator[Backend]:
+    """Open a backend, and close it at the end."""
+    backend = world.open_backend(Path(where.store).expanduser() if where.store else None, where.url)
+    try:
+        yield backend
+    finally:
+        backend.close()

@@ -1,0 +1,205 @@
+"""What happens to jobs and commands, live: hooks say it with these, the recorder writes it down.
+
+A hook file describes what the library told it and knows no OpenTelemetry. The carrier is the mapping in which
+context travels: the recorder writes into a publish's carrier before the message leaves and reads a run's.
+Times are Unix nanoseconds. ``key`` joins the start and the end of one happening within a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
+from enum import Enum
+from typing import Any, NamedTuple
+
+from jobspan.job_options import NOTHING, JobOptions
+from jobspan.jobs import Broker, Framework, Job, Outcome
+
+
+class CpuScope(Enum):
+    """Whose CPU time is the run's: it has the process to itself, one thread, or cannot be told."""
+
+    PROCESS = "process"
+    THREAD = "thread"
+    UNKNOWN = "unknown"
+
+
+class Arguments(NamedTuple):
+    """What a job was called with, for the time of one event.
+
+    ``function`` names the parameters; ``shown`` returns the texts that the caller gave to be shown in their place.
+    """
+
+    args: Any
+    kwargs: Any
+    function: Callable[..., Any] | None = None
+    shown: Callable[[], tuple[str | None, str | None]] | None = None
+
+
+class PublishStarted(NamedTuple):
+    """A job is about to be handed to the broker.
+
+    ``continues``: the running job's workflow goes on with this job; False: it does not, and the job's own workflow is
+    to be carried; None: the library's message carries it.
+
+    ``is_root``: nobody's span caused it, whatever is current (a scheduler's tick). ``is_member``: in a batch, a later
+    job waits for it.
+    """
+
+    key: Hashable
+    job: Job
+    broker: Broker
+    carrier: MutableMapping[str, Any]
+    at_ns: int
+    is_root: bool = False
+    is_member: bool = True
+    continues: bool | None = None
+    options: JobOptions = NOTHING
+    arguments: Arguments | None = None
+
+
+class PublishFinished(NamedTuple):
+    """The call that hands a job to the broker returned, or raised ``error``."""
+
+    key: Hashable
+    error: BaseException | None
+    at_ns: int
+
+
+class BatchStarted(NamedTuple):
+    """One call is about to put many jobs.
+
+    ``body`` is the carrier of the job that waits for all ``members``; None: none does. ``members`` are those that the
+    call itself puts, ``omitted`` those that others will; None: not known before they are put. ``jobs`` are the names of
+    the ``members``, and what stands on each.
+    """
+
+    key: Hashable
+    name: str
+    framework: Framework
+    broker: Broker
+    at_ns: int
+    body: MutableMapping[str, Any] | None = None
+    members: int | None = None
+    omitted: int = 0
+    jobs: tuple[tuple[str | None, JobOptions], ...] = ()
+
+
+class BatchFinished(NamedTuple):
+    """The call that put many jobs returned, or raised ``error``."""
+
+    key: Hashable
+    error: BaseException | None
+    at_ns: int
+
+
+class RunStarted(NamedTuple):
+    """A worker begins one attempt. ``received_ns`` is when the worker got the message, if it knows."""
+
+    key: Hashable
+    job: Job
+    broker: Broker
+    carrier: Mapping[str, Any]
+    worker: str
+    at_ns: int
+    function: str | None = None
+    received_ns: int | None = None
+    cpu: CpuScope = CpuScope.THREAD
+    eager: bool = False
+    options: JobOptions = NOTHING
+    arguments: Arguments | None = None
+
+
+class RunFinished(NamedTuple):
+    """The outcome of an attempt is known. ``error`` is the job's own exception, never the library's wrapper.
+
+    ``error_type`` says what was wrong where no exception does. Not ``has_run``: the worker took the job up and the
+    library put it away before its body. ``is_asked_for``: the job itself asked for this outcome (only ``rejected``
+    depends on it).
+    """
+
+    key: Hashable
+    outcome: Outcome
+    final: bool
+    at_ns: int
+    error: BaseException | None = None
+    retry_reason: str | None = None
+    retry_delay_s: float | None = None
+    dead_lettered: bool | None = None
+    max_attempts: int | None = None
+    error_type: str | None = None
+    has_run: bool = True
+    is_asked_for: bool = False
+
+
+class RunAbandoned(NamedTuple):
+    """This process does not tell how a run that it began ends: another one tells all of it (``RunLost``)."""
+
+    key: Hashable
+
+
+class RunLost(NamedTuple):
+    """A run ended whose own process could not tell: another process, which knows how, tells all of it."""
+
+    job: Job
+    broker: Broker
+    carrier: Mapping[str, Any]
+    worker: str
+    outcome: Outcome
+    final: bool
+    started_ns: int
+    at_ns: int
+    pid: int | None = None
+    received_ns: int | None = None
+    function: str | None = None
+    error: BaseException | None = None
+    options: JobOptions = NOTHING
+
+
+class JobDropped(NamedTuple):
+    """A job was done with before it ever ran: revoked, expired, unknown to the worker, or not to be read."""
+
+    job: Job
+    broker: Broker
+    carrier: Mapping[str, Any]
+    worker: str
+    outcome: Outcome
+    final: bool
+    at_ns: int
+    error: BaseException | None = None
+    error_type: str | None = None
+    dead_lettered: bool | None = None
+    options: JobOptions = NOTHING
+
+
+class CommandStarted(NamedTuple):
+    """A console command's body begins. ``carrier`` is the environment it was started with."""
+
+    key: Hashable
+    name: str
+    carrier: Mapping[str, str]
+    at_ns: int
+
+
+class CommandFinished(NamedTuple):
+    """A console command ends with this exit code, and with ``error`` when an exception ended it."""
+
+    key: Hashable
+    exit_code: int
+    error: BaseException | None
+    at_ns: int
+
+
+Event = (
+    PublishStarted
+    | PublishFinished
+    | BatchStarted
+    | BatchFinished
+    | RunStarted
+    | RunFinished
+    | RunAbandoned
+    | RunLost
+    | JobDropped
+    | CommandStarted
+    | CommandFinished
+)
+Sink = Callable[[Event], None]

@@ -1,0 +1,1 @@
+"""Library hooks in, job events out: one folder a library."""

@@ -1,0 +1,266 @@
+"""Celery's words → ours: a job from a message, a request or a call; a broker from an app; an outcome from a state."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from jobspan import conventions as c
+from jobspan.events import Arguments
+from jobspan.job_options import NOTHING, JobOptions, chosen_for
+from jobspan.jobs import Broker, Framework, Job
+
+if TYPE_CHECKING:
+    # Celery is still being imported when this is.
+    from celery import Celery, Task
+    from celery.app.task import Context
+
+_SYSTEMS = {"amqp": "rabbitmq", "sql": "sqlalchemy", "sqs": "aws_sqs", "gcpubsub": "gcp_pubsub"}
+_ON_A_NETWORK = frozenset({"amqp", "redis", "mongodb", "zookeeper", "consul", "etcd"})
+_MOST_CONNECTED = 100
+_connected: dict[Any, Broker] = {}
+_DELAYED_EXCHANGE = "celery_delayed"
+_DELAY_BITS = re.compile(r"^(?:[01]\.){28}")
+_brokers: weakref.WeakKeyDictionary[Celery, Broker] = weakref.WeakKeyDictionary()
+
+EAGER_BROKER = Broker("memory")
+RECEIVED = "jobspan-received"
+"""Where the main process notes in a request when the message came."""
+
+
+def broker_of_publish(app: Celery, connection: Any, producer: Any) -> Broker:
+    """Return the broker that a publish goes to: the caller may have brought a connection or a producer of its own."""
+    given = connection if connection is not None else getattr(producer, "connection", None)
+    if given is None:
+        return broker_of(app)
+    key = (given.transport_cls, given.hostname, given.port)
+    broker = _connected.get(key)
+    if broker is None:
+        if len(_connected) >= _MOST_CONNECTED:
+            _connected.clear()
+        broker = _connected[key] = _broker_behind(given)
+    return broker
+
+
+def broker_of(app: Celery) -> Broker:
+    """Return the broker that an app puts its tasks on."""
+    broker = _brokers.get(app)
+    if broker is None:
+        broker = _brokers[app] = _broker_of(app)
+    return broker
+
+
+def job_from_headers(
+    name: str | None,
+    headers: Mapping[str, Any],
+    properties: Mapping[str, Any],
+    body: Any,
+    exchange: Any,
+    routing_key: str | None,
+    declared: Any = None,
+) -> Job:
+    """Return the job that a message carries: headers of protocol 2, or the body of protocol 1.
+
+    ``declared`` are the queues that the publish declares, as kombu's objects; none when they are not known.
+    """
+    routing_key = _asked_routing_key(exchange, routing_key)
+    said = headers if "id" in headers else body if isinstance(body, Mapping) else {}
+    soft, hard = _limits(said.get("timelimit"))
+    return Job(
+        framework=Framework.CELERY,
+        queue=_declared_queue(exchange, routing_key, declared) or _queue(exchange, routing_key),
+        name=name or said.get("task"),
+        id=said.get("id"),
+        attempt=(said.get("retries") or 0) + 1,
+        workflow_id=said.get("root_id"),
+        parent_id=said.get("parent_id"),
+        group_id=said.get("group"),
+        priority=_priority(properties.get("priority")),
+        scheduled_ns=unix_ns(said.get("eta")),
+        expires_at=_text(said.get("expires")),
+        soft_limit_s=soft,
+        hard_limit_s=hard,
+        routing_key=routing_key,
+    )
+
+
+def job_from_request(task: Task, request: Context) -> Job:
+    """Return the job that a worker is about to run."""
+    route = request.delivery_info or {}
+    soft, hard = _limits(request.timelimit)
+    attempt = (request.retries or 0) + 1
+    return Job(
+        framework=Framework.CELERY,
+        queue=_queue(route.get("exchange"), route.get("routing_key")),
+        name=task.name,
+        id=request.id,
+        attempt=attempt,
+        max_attempts=max_attempts(task) if attempt > 1 or getattr(task, "autoretry_for", None) else None,
+        workflow_id=request.root_id,
+        parent_id=request.parent_id,
+        group_id=request.group,
+        priority=_priority(route.get("priority")),
+        scheduled_ns=unix_ns(request.eta),
+        expires_at=_text(request.expires),
+        soft_limit_s=soft if soft is not None else task.soft_time_limit,
+        hard_limit_s=hard if hard is not None else task.time_limit,
+        routing_key=route.get("routing_key"),
+        is_redelivered=bool(route.get("redelivered")),
+    )
+
+
+def job_from_message(message: Any, name: str | None = None) -> Job:
+    """Return the job of a message that no task was found for; what cannot be read of it stays unknown."""
+    route = message.delivery_info or {}
+    exchange, routing_key = route.get("exchange"), route.get("routing_key")
+    headers = message.headers if isinstance(message.headers, Mapping) else {}
+    try:
+        body = None if "id" in headers else message.payload
+        found = job_from_headers(name, headers, message.properties or {}, body, exchange, routing_key)
+    except Exception:  # noqa: BLE001 - the message is broken, that is why we are here
+        found = Job(Framework.CELERY, _queue(exchange, routing_key), name)
+    return found._replace(is_redelivered=bool(route.get("redelivered")))
+
+
+def job_from_call(app: Celery, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+    """Return what a ``send_task`` call said of its job, for a call that failed before there was a message."""
+    name = args[0] if args else kwargs.get("name")
+    queue = kwargs.get("queue")
+    return Job(
+        framework=Framework.CELERY,
+        queue=getattr(queue, "name", None) or queue or kwargs.get("routing_key") or app.conf.task_default_queue,
+        name=name if isinstance(name, str) else None,
+        id=kwargs.get("task_id"),
+        attempt=(kwargs.get("retries") or 0) + 1,
+    )
+
+
+def carrier_of(request: Context) -> Mapping[str, Any]:
+    """Return where a request keeps its message's headers: among its attributes, with protocol 1 under ``headers``."""
+    found = vars(request)
+    headers = found.get("headers")
+    is_beneath = c.FIELD not in found and isinstance(headers, Mapping) and c.FIELD in headers
+    return dict(headers) if is_beneath else found
+
+
+def max_attempts(task: Task) -> int | None:
+    """Return how often a task may run; None when it may for ever."""
+    limit = getattr(task, "override_max_retries", None)
+    if limit is None:
+        limit = (getattr(task, "retry_kwargs", None) or {}).get("max_retries", task.max_retries)
+    return None if limit is None else limit + 1
+
+
+def function_name(task: Task) -> str:
+    """Return the qualified name of the function that does the task."""
+    return f"{task.run.__module__}.{task.run.__qualname__}"
+
+
+def options_of(task: Any) -> JobOptions:
+    """Return what stands on a task or on its function."""
+    return NOTHING if task is None else chosen_for(task, getattr(task, "run", None))
+
+
+def task_of(app: Celery, name: str | None) -> Any:
+    """Return the task of a name, None when this app does not know it; never makes the app final, as ``tasks`` does."""
+    return getattr(app, "_tasks", {}).get(name)
+
+
+def arguments_of(args: Any, kwargs: Any, said: Mapping[str, Any], task: Any) -> Arguments:
+    """Return a task's arguments; ``argsrepr`` and ``kwargsrepr`` that the caller gave are what is to be shown."""
+
+    def shown() -> tuple[str | None, str | None]:
+        return _given_text(said.get("argsrepr"), args), _given_text(said.get("kwargsrepr"), kwargs)
+
+    return Arguments(args, kwargs, getattr(task, "run", None), shown)
+
+
+def unix_ns(moment: Any) -> int | None:
+    """Return a moment that Celery wrote (ISO 8601 text or a datetime) as Unix nanoseconds; None if it is none."""
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+        except ValueError:
+            return None
+    if not isinstance(moment, datetime):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return int(moment.timestamp() * 1_000_000) * 1000
+
+
+def _broker_of(app: Celery) -> Broker:
+    return _broker_behind(app.connection_for_write())
+
+
+def _broker_behind(connection: Any) -> Broker:
+    transport = connection.get_transport_cls()
+    driver = getattr(transport, "driver_type", None) or "unknown"
+    driver = driver.lower()
+    system = _SYSTEMS.get(driver, driver)
+    if driver not in _ON_A_NETWORK:
+        return Broker(system)
+    port = connection.port or getattr(transport, "default_port", None)
+    return Broker(system, connection.hostname or "localhost", int(port) if port else None)
+
+
+def _declared_queue(exchange: Any, routing_key: str | None, declared: Any) -> str | None:
+    """Return the queue that a message goes to, when its exchange leads there by this very routing key.
+
+    Celery declares the default queue also for a message to another exchange, so a declared queue alone says nothing.
+    """
+    if not declared or len(declared) != 1 or not exchange:
+        return None
+    queue = declared[0]
+    name = getattr(getattr(queue, "exchange", None), "name", None)
+    is_led_there = name == getattr(exchange, "name", exchange) and getattr(queue, "routing_key", None) == routing_key
+    return queue.name if is_led_there else None
+
+
+def _asked_routing_key(exchange: Any, routing_key: str | None) -> str | None:
+    """Return the routing key without the delay, in binary, that Celery puts before it on quorum queues."""
+    if routing_key is None or not str(getattr(exchange, "name", exchange)).startswith(_DELAYED_EXCHANGE):
+        return routing_key
+    return _DELAY_BITS.sub("", routing_key)
+
+
+def _queue(exchange: Any, routing_key: str | None) -> str:
+    # With the default exchange the routing key is the queue; with another it is all that both sides know.
+    return routing_key or getattr(exchange, "name", None) or str(exchange or "celery")
+
+
+def _limits(timelimit: Any) -> tuple[float | None, float | None]:
+    """Return soft and hard limit in seconds from Celery's pair (hard, soft)."""
+    try:
+        hard, soft = timelimit
+    except (TypeError, ValueError):
+        return None, None
+    return _seconds(soft), _seconds(hard)
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _priority(value: Any) -> int | None:
+    # Kombu's virtual transports put a 0 where none was asked for.
+    return value if isinstance(value, int) and value else None
+
+
+def _given_text(text: Any, values: Any) -> str | None:
+    # Celery writes its own representation where the caller gave none: then we make ours, which redacts by key.
+    if not isinstance(text, str):
+        return None
+    from celery.utils.saferepr import saferepr
+
+    same = [tuple(values), list(values)] if isinstance(values, (list, tuple)) else [values]
+    return None if any(text == saferepr(each, 1024) for each in same) else text
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str) else None

@@ -1,0 +1,152 @@
+"""The call that puts a task on a queue → publish events.
+
+``Celery.send_task`` gives the true duration and every error. What the message really says (id, route, ETA) is known
+only inside it, at ``before_task_publish``: there the publish is told, with the time at which the call began.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from jobspan.events import Arguments, PublishFinished, PublishStarted, Sink
+from jobspan.instrumentors.celery.mapping import (
+    arguments_of,
+    broker_of,
+    broker_of_publish,
+    job_from_call,
+    job_from_headers,
+    options_of,
+    task_of,
+)
+from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.instrumentors.schedules import Schedule, current_schedule
+from jobspan.jobs import Broker, Job
+
+if TYPE_CHECKING:
+    # Celery is still being imported when this is.
+    from celery import Celery
+
+_RECEIVED_HEADER = "jobspan-received"
+_UNLOCK = "celery.chord_unlock"
+
+
+class _Call:
+    """One ``send_task`` under way."""
+
+    __slots__ = ("app", "began_ns", "interrupt", "is_over", "is_told", "options", "schedule")
+
+    def __init__(self, app: Celery, options: dict[str, Any], schedule: Schedule | None) -> None:
+        self.app = app
+        self.options = options
+        self.schedule = schedule
+        self.began_ns = time.time_ns()
+        self.is_told = False
+        self.is_over = False
+        self.interrupt: Exception | None = None
+
+    @property
+    def broker(self) -> Broker:
+        said = self.options
+        return broker_of_publish(self.app, said.get("connection"), said.get("producer") or said.get("publisher"))
+
+
+_current: ContextVar[_Call | None] = ContextVar("jobspan_celery_publish", default=None)
+
+
+class PublishHooks:
+    """Tells the sink of every publish that goes through a Celery app."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def send_task(self, wrapped: Callable[..., Any], app: Celery, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Stand around ``Celery.send_task`` and change nothing about it."""
+        # A publish that a handler of the user's makes inside another is nobody's tick.
+        outer = _current.get()
+        call = _Call(app, kwargs, current_schedule.get() if outer is None or outer.is_over else None)
+        token = _current.set(call)
+        try:
+            result = wrapped(*args, **kwargs)
+            self._ended(call, None)
+        except BaseException as error:
+            self._raised(call, error, args, kwargs)
+            raise
+        finally:
+            _current.reset(token)
+        if call.interrupt is not None:
+            raise call.interrupt
+        return result
+
+    def before_publish(self, **said: Any) -> None:
+        """Take ``before_task_publish``: the message is complete and has not left."""
+        try:
+            self._complete(_current.get(), **said)
+        except Exception as interrupt:
+            # A soft time limit that lands here would end in the log of Celery's signal: it is raised after the call.
+            call = _current.get()
+            if call is None:
+                raise
+            call.interrupt = interrupt
+
+    @guarded
+    def _complete(
+        self,
+        call: _Call | None,
+        sender: str | None = None,
+        headers: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+        exchange: Any = None,
+        routing_key: str | None = None,
+        body: Any = None,
+        declare: Any = None,
+        **_: Any,
+    ) -> None:
+        if call is None or headers is None or call.is_told:
+            return
+        headers.pop(_RECEIVED_HEADER, None)
+        job = job_from_headers(sender, headers, properties or {}, body, exchange, routing_key, declare)
+        arguments = arguments_of(*_called_with(body), headers, task_of(call.app, job.name))
+        self._began(call, job, call.broker, headers, arguments)
+
+    def _began(
+        self, call: _Call, job: Job, broker: Broker, carrier: dict[str, Any], arguments: Arguments | None = None
+    ) -> None:
+        call.is_told = True
+        if call.schedule is not None:
+            job = job._replace(scheduled_by=call.schedule.by, schedule_name=call.schedule.name)
+        self._sink(
+            PublishStarted(
+                call,
+                job,
+                broker,
+                carrier,
+                call.began_ns,
+                is_root=call.schedule is not None and call.schedule.is_root,
+                is_member=job.name != _UNLOCK,
+                options=options_of(task_of(call.app, job.name)),
+                arguments=arguments,
+            )
+        )
+
+    @unbroken
+    def _raised(self, call: _Call, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not call.is_told:
+            job = job_from_call(call.app, args, kwargs)
+            self._began(call, job, broker_of(call.app), {})
+        self._ended(call, error)
+
+    @unbroken
+    def _ended(self, call: _Call, error: BaseException | None) -> None:
+        call.is_over = True
+        if call.is_told:
+            self._sink(PublishFinished(call, error, time.time_ns()))
+
+
+def _called_with(body: Any) -> tuple[Any, Any]:
+    """Return args and kwargs of a message's body, of protocol 2 or 1."""
+    if isinstance(body, (list, tuple)) and len(body) > 1:
+        return body[0], body[1]
+    return (body.get("args"), body.get("kwargs")) if isinstance(body, dict) else ((), {})

@@ -1,0 +1,147 @@
+"""Celery's signals → run events, and the flush before a child leaves."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from billiard import common as billiard_common
+from celery import signals
+from celery.exceptions import InvalidTaskError
+
+from jobspan import conventions as c
+from jobspan.events import CpuScope, JobDropped, RunAbandoned, RunStarted, Sink
+from jobspan.instrumentors.celery.green import cpu_scope
+from jobspan.instrumentors.celery.mapping import (
+    EAGER_BROKER,
+    RECEIVED,
+    arguments_of,
+    broker_of,
+    carrier_of,
+    function_name,
+    job_from_request,
+    options_of,
+)
+from jobspan.instrumentors.celery.outcomes import how_it_ended
+from jobspan.instrumentors.celery.publishing import PublishHooks
+from jobspan.instrumentors.guard import guarded
+from jobspan.jobs import Outcome
+from jobspan.recording.sdk.flush import flush
+
+if TYPE_CHECKING:
+    # Celery is still being imported when this is.
+    from celery import Task
+    from celery.app.task import Context
+
+_has_been_terminated: list[bool] = billiard_common._should_have_exited  # noqa: SLF001 - set by its signal handler
+_BEFORE = "jobspan_before"
+
+
+class RunHooks:
+    """Tells the sink of every run in this worker process."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._cpu: CpuScope | None = None
+
+    @guarded
+    def process_began(self, **_: Any) -> None:
+        """Take ``worker_process_init``: this process runs one task at a time."""
+        self._cpu = CpuScope.PROCESS
+
+    @guarded
+    def process_ends(self, **_: Any) -> None:
+        """Take ``worker_process_shutdown``: the child leaves by ``os._exit``, so what it holds goes out now."""
+        flush()
+
+    @guarded
+    def before_run(self, task: Task, args: Any = (), kwargs: Any = None, **_: Any) -> None:
+        """Take ``task_prerun``."""
+        if self._cpu is None:
+            self._cpu = cpu_scope()
+        request: Context = task.request
+        received = _taken_off(request)
+        # What was so before the run says nothing about it: an eager run may stand in a caller's except block.
+        setattr(request, _BEFORE, (_has_been_terminated[0], sys.exc_info()[1]))
+        self._sink(
+            RunStarted(
+                key=id(request),
+                job=job_from_request(task, request),
+                broker=EAGER_BROKER if request.is_eager else broker_of(task.app),
+                carrier=carrier_of(request),
+                worker=request.hostname or "",
+                at_ns=time.time_ns(),
+                function=function_name(task),
+                received_ns=received if isinstance(received, int) else None,
+                cpu=self._cpu,
+                eager=bool(request.is_eager),
+                options=options_of(task),
+                arguments=arguments_of(args, kwargs, vars(request), task),
+            )
+        )
+
+    @guarded
+    def after_run(self, task: Task, state: str | None = None, retval: Any = None, **_: Any) -> None:
+        """Take ``task_postrun``: ``retval`` is the result, or the exception that made the state."""
+        at_ns = time.time_ns()
+        request: Context = task.request
+        was_terminated, outer = getattr(request, _BEFORE, (False, None))
+        if _has_been_terminated[0] and not was_terminated:
+            # Whoever sent the signal (hard limit, revoke, shutdown) knows how this run ended.
+            self._sink(RunAbandoned(id(request)))
+            return
+        leaving = sys.exc_info()[1]
+        self._sink(how_it_ended(id(request), task, state, retval, leaving if leaving is not outer else None, at_ns))
+
+    @guarded
+    def internal_error(self, sender: Any = None, request: Any = None, exception: Any = None, **_: Any) -> None:
+        """Take ``task_internal_error``: arguments that are none stop a task before ``task_prerun``."""
+        if not isinstance(exception, InvalidTaskError):
+            return
+        from celery.app.task import Context
+
+        context = Context(request)
+        self._sink(
+            JobDropped(
+                job=job_from_request(sender, context),
+                broker=broker_of(sender.app),
+                carrier=vars(context),
+                worker=context.hostname or "",
+                outcome=Outcome.UNROUTABLE,
+                final=True,
+                at_ns=time.time_ns(),
+                error=exception,
+                error_type=c.ERROR_UNDECODABLE,
+                options=options_of(sender),
+            )
+        )
+
+
+def _taken_off(request: Context) -> Any:
+    """Take our stamp off a request before the job sees it."""
+    if request.headers:
+        request.headers.pop(RECEIVED, None)
+    return vars(request).pop(RECEIVED, None)
+
+
+def connect(sink: Sink, publishing: PublishHooks) -> Callable[[], None]:
+    """Connect all hooks; the answer disconnects them."""
+    runs = RunHooks(sink)
+    hooks = (
+        (signals.before_task_publish, publishing.before_publish),
+        (signals.task_prerun, runs.before_run),
+        (signals.task_postrun, runs.after_run),
+        (signals.task_internal_error, runs.internal_error),
+        (signals.worker_process_init, runs.process_began),
+        (signals.worker_process_shutdown, runs.process_ends),
+    )
+    for signal, hook in hooks:
+        signal.connect(hook, weak=False, dispatch_uid=f"jobspan-{signal.name}")
+
+    def disconnect() -> None:
+        for signal, _ in hooks:
+            signal.disconnect(dispatch_uid=f"jobspan-{signal.name}")
+
+    return disconnect

@@ -1,0 +1,43 @@
+"""What a declarative configuration file (``OTEL_CONFIG_FILE``) may say under our names, and whether it disables us."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import MISSING, field, fields, make_dataclass
+from functools import lru_cache
+from typing import Any
+
+from jobspan.settings import Settings
+
+_logger = logging.getLogger("jobspan.configuration")
+
+Configuration: type = make_dataclass(
+    "Configuration",
+    [(setting.name, Any, field(default=None)) for setting in fields(Settings) if setting.default is not MISSING],
+    frozen=True,
+)
+"""The settings by their names. None: not said; values are read as those of ``instrument()`` are."""
+
+
+def is_disabled_by_file(entry_point: str) -> bool:
+    """Say whether the file has ``enabled: false`` under our name.
+
+    The SDK's configurator obeys it, but ``opentelemetry-instrument`` then loads every instrumentor all the same
+    (opentelemetry-configuration 0.66b2).
+    """
+    path = os.environ.get("OTEL_CONFIG_FILE")
+    return bool(path) and entry_point in _disabled(str(path))
+
+
+@lru_cache(maxsize=8)
+def _disabled(path: str) -> frozenset[str]:
+    try:
+        from opentelemetry.configuration import load_config_file
+
+        section: Any = getattr(load_config_file(path), "instrumentation_development", None)
+        said = dict(getattr(section, "python", None) or {})
+    except Exception as error:  # noqa: BLE001 - a file that the SDK cannot read is the SDK's to report
+        _logger.debug("%s could not be read: %r", path, error)
+        return frozenset()
+    return frozenset(name for name, given in said.items() if (given or {}).get("enabled") is False)

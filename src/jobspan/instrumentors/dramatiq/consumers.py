@@ -1,0 +1,125 @@
+"""What the consumer threads of a worker know: when a message came, that one cannot be read, that one is handed over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from dramatiq.common import q_name
+from dramatiq.errors import DecodeError
+from dramatiq.message import Message
+
+from jobspan import conventions as c
+from jobspan.events import JobDropped, Sink
+from jobspan.instrumentors.dramatiq.mapping import broker_of, carrier_of, options_of, worker_name
+from jobspan.instrumentors.guard import guarded
+from jobspan.instrumentors.patches import Patches
+from jobspan.jobs import Framework, Job, Outcome
+
+RECEIVED = "_jobspan_received_ns"
+
+_consuming: ContextVar[Any] = ContextVar("jobspan_dramatiq_consumer", default=None)
+_handing_over: ContextVar[bool] = ContextVar("jobspan_dramatiq_hand_over", default=False)
+
+
+def is_handing_over() -> bool:
+    """Say whether a consumer puts delayed messages, whose time has come, from the delay queue on their queue.
+
+    That is the second half of publishes that were told when they were asked for.
+    """
+    return _handing_over.get()
+
+
+class Consumers:
+    """Stands around the consumer threads of all brokers."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def install(self, patches: Patches) -> None:
+        """Wrap the consumer thread's three steps, and the reading of a message."""
+        from dramatiq import worker
+
+        consumer = getattr(worker, "ConsumerThread", None) or worker._ConsumerThread  # noqa: SLF001 - its name before 2.0
+        patches.wrap(consumer, "run", _run)
+        patches.wrap(consumer, "handle_message", _handle_message)
+        patches.wrap(consumer, "handle_delayed_messages", _hand_over)
+        patches.wrap(Message, "decode", self._decode)
+
+    def _decode(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return wrapped(*args, **kwargs)
+        except DecodeError as error:
+            consumer = _consuming.get()
+            if consumer is not None:
+                self._tell(consumer, error)
+            raise
+
+    @guarded
+    def _tell(self, consumer: Any, error: DecodeError) -> None:
+        broker = broker_of(consumer.broker)
+        found = _readable_part(error.data)
+        name = _text(found, "actor_name")
+        self._sink(
+            JobDropped(
+                job=Job(
+                    Framework.DRAMATIQ,
+                    q_name(consumer.queue_name),
+                    name,
+                    _text(found, "message_id"),
+                ),
+                broker=broker,
+                carrier=carrier_of(found.get("options")),
+                worker=worker_name(),
+                outcome=Outcome.UNROUTABLE,
+                final=True,
+                at_ns=time.time_ns(),
+                error=error.error,
+                error_type=c.ERROR_UNDECODABLE,
+                # RabbitMQ's consumer dead-letters it; others leave it where it is.
+                dead_lettered=True if broker.system == c.SYSTEM_RABBITMQ else None,
+                options=options_of(consumer.broker, name),
+            )
+        )
+
+
+def _run(wrapped: Callable[..., Any], consumer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    token = _consuming.set(consumer)
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _consuming.reset(token)
+
+
+def _handle_message(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Note the time on the message; a message that takes no attributes goes without."""
+    if args:
+        with contextlib.suppress(AttributeError, TypeError):
+            setattr(args[0], RECEIVED, time.time_ns())
+    return wrapped(*args, **kwargs)
+
+
+def _hand_over(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    token = _handing_over.set(True)
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _handing_over.reset(token)
+
+
+def _readable_part(data: Any) -> dict[str, Any]:
+    """Return what can be read of a message all the same: often it is JSON of another shape."""
+    try:
+        found = json.loads(data)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(found: dict[str, Any], key: str) -> str | None:
+    value = found.get(key)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,109 @@
+"""Dramatiq's ``group.run`` → batch events; which workflow and group a message is of."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from jobspan import conventions as c
+from jobspan.events import BatchFinished, BatchStarted, Sink
+from jobspan.instrumentors.dramatiq.mapping import broker_of, carrier_of, options_of
+from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.instrumentors.patches import Patches
+from jobspan.job_options import JobOptions
+from jobspan.jobs import Framework
+
+
+class _Group(NamedTuple):
+    """A group that is being put; ``root_id`` is the outermost's."""
+
+    id: str
+    root_id: str
+
+
+_current: ContextVar[_Group | None] = ContextVar("jobspan_dramatiq_group", default=None)
+
+
+def current_group_id() -> str | None:
+    """Return the id of the group that is being put."""
+    group = _current.get()
+    return None if group is None else group.id
+
+
+def workflow_of(message: Any) -> str | None:
+    """Return the id of the workflow that begins with a message: its group's, or its own as first step of a pipeline."""
+    group = _current.get()
+    if group is not None:
+        return group.root_id
+    return str(message.message_id) if message.options.get("pipe_target") is not None else None
+
+
+def members_on(message: Any) -> dict[str, Any]:
+    """Return what a completion callback carries of the members that it waits for."""
+    text = carrier_of(message.options).get(c.MEMBERS_FIELD)
+    return {} if text is None else {c.MEMBERS_FIELD: text}
+
+
+class Groups:
+    """Stands around the putting of all groups."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def install(self, patches: Patches) -> None:
+        """Wrap ``group.run``."""
+        from dramatiq.composition import group
+
+        patches.wrap(group, "run", self._run)
+
+    def _run(self, wrapped: Callable[..., Any], group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        key, own, token = object(), getattr(group, "completion_callbacks", None), None
+        try:
+            self._begin(key, group)
+            token = _current.set(_nested())
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._end(key, error)
+            raise
+        finally:
+            if own is not None:
+                group.completion_callbacks = own
+            if token is not None:
+                _current.reset(token)
+        self._end(key, None)
+        return result
+
+    @guarded
+    def _begin(self, key: object, group: Any) -> None:
+        body: dict[str, Any] | None = {} if group.completion_callbacks else None
+        words = broker_of(group.broker)
+        number = len(group.children)
+        now = time.time_ns()
+        jobs = tuple(_job_of(group.broker, child) for child in group.children)
+        self._sink(BatchStarted(key, "group", Framework.DRAMATIQ, words, now, body=body, members=number, jobs=jobs))
+        if body:
+            # For this call only, and copies: the callbacks are the caller's.
+            group.completion_callbacks = [_carrying(message, body) for message in group.completion_callbacks]
+
+    @unbroken
+    def _end(self, key: object, error: BaseException | None) -> None:
+        self._sink(BatchFinished(key, error, time.time_ns()))
+
+
+def _nested() -> _Group:
+    outer, own = _current.get(), str(uuid.uuid4())
+    return _Group(own, own if outer is None else outer.root_id)
+
+
+def _job_of(broker: Any, child: Any) -> tuple[str | None, JobOptions]:
+    """Return the first job that a member puts: of a pipeline its first message; of a group nobody's."""
+    first = next(iter(getattr(child, "messages", ())), child)
+    name = getattr(first, "actor_name", None)
+    return name, options_of(broker, name)
+
+
+def _carrying(message: Any, body: dict[str, Any]) -> Any:
+    return {**message, "options": {**message["options"], c.DRAMATIQ_OPTION: dict(body)}}

@@ -1,0 +1,147 @@
+"""Dramatiq's hooks → run events, and the carrier on a message that leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dramatiq import Middleware
+from dramatiq.errors import ActorNotFound
+
+from jobspan import conventions as c
+from jobspan.events import JobDropped, RunStarted, Sink
+from jobspan.instrumentors.dramatiq import endings
+from jobspan.instrumentors.dramatiq.consumers import RECEIVED
+from jobspan.instrumentors.dramatiq.mapping import (
+    Actors,
+    BrokerWords,
+    arguments_of,
+    carrier_of,
+    job_from_message,
+    max_attempts,
+    options_of,
+    worker_name,
+)
+from jobspan.instrumentors.dramatiq.publishing import Publishing
+from jobspan.instrumentors.dramatiq.runs import Run, Runs
+from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.jobs import Outcome
+from jobspan.recording.sdk.flush import flush
+
+
+class JobspanMiddleware(Middleware):
+    """Tells the sink of every publish and run that goes through one broker."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._words = BrokerWords()
+        self._actors = Actors()
+        self._worker = ""
+        self._runs = Runs()
+        self._publishing = Publishing(sink, self._words, self._runs)
+
+    @property
+    def enqueue(self) -> Callable[..., Any]:
+        """What stands around the broker's ``enqueue``."""
+        return self._publishing.enqueue
+
+    def before_enqueue(self, broker: Any, message: Any, delay: int | None) -> None:
+        """Put the carrier on the message; a broker that tries again calls this again."""
+        self._publishing.put_carrier(message)
+
+    @unbroken
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        """A worker thread takes up a message."""
+        self._begin(broker, message)
+
+    @unbroken
+    def after_process_message(
+        self, broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """The message was processed, or raised; Retries has decided by now, because our after-hook runs last."""
+        run = self._open_run(broker, message)
+        if run is not None:
+            limit = max_attempts(broker, message) if exception is not None else None
+            self._sink(endings.processed(run, message, exception, limit, time.time_ns()))
+            self._runs.end(run)
+
+    @unbroken
+    def after_skip_message(self, broker: Any, message: Any) -> None:
+        """A before-hook raised SkipMessage."""
+        run = self._open_run(broker, message)
+        if run is not None:
+            self._sink(endings.skipped(run, message, time.time_ns()))
+            self._runs.end(run)
+
+    @unbroken
+    def before_ack(self, broker: Any, message: Any) -> None:
+        """Tell the end of a run that an interrupt kept from being told."""
+        self._tell_untold(broker, message)
+
+    @unbroken
+    def before_nack(self, broker: Any, message: Any) -> None:
+        """Tell the end of a run that an interrupt kept from being told."""
+        self._tell_untold(broker, message)
+
+    @guarded
+    def after_nack(self, broker: Any, message: Any) -> None:
+        """A message that no run was begun for and that names no actor of this process is dead-lettered."""
+        if message.actor_name not in broker.actors and self._runs.of(message) is None:
+            error = getattr(message, "_exception", None)
+            # Dramatiq before 2.0 does not say why.
+            told = error if isinstance(error, ActorNotFound) else ActorNotFound(message.actor_name)  # type: ignore[no-untyped-call]  # it has no types
+            self._sink(self._unknown_job(broker, message, told))
+
+    @guarded
+    def after_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        """The process leaves by ``os._exit``: what it holds goes out now."""
+        flush()
+
+    def _begin(self, broker: Any, message: Any) -> Run:
+        now = time.time_ns()
+        run = self._runs.begin(message)
+        actor = self._actors.get(broker, message)
+        self._worker = self._worker or worker_name()
+        self._sink(
+            RunStarted(
+                key=run,
+                job=job_from_message(broker, message, None, now),
+                broker=self._words.of(broker),
+                carrier=carrier_of(message.options),
+                worker=self._worker,
+                at_ns=now,
+                function=actor.function,
+                received_ns=getattr(message, RECEIVED, None),
+                cpu=actor.cpu,
+                options=options_of(broker, message.actor_name),
+                arguments=arguments_of(broker, message),
+            )
+        )
+        return run
+
+    def _open_run(self, broker: Any, message: Any) -> Run | None:
+        """Return the run of a message; begun now if an interrupt kept it from being told; None when its end is told."""
+        run = self._runs.of(message) or self._begin(broker, message)
+        return None if run.is_told else run
+
+    def _tell_untold(self, broker: Any, message: Any) -> None:
+        run = self._runs.of(message)
+        if run is not None and not run.is_told:
+            self.after_process_message(broker, message, exception=getattr(message, "_exception", None))
+
+    def _unknown_job(self, broker: Any, message: Any, error: ActorNotFound) -> JobDropped:
+        now = time.time_ns()
+        return JobDropped(
+            job=job_from_message(broker, message, None, now),
+            broker=self._words.of(broker),
+            carrier=carrier_of(message.options),
+            worker=worker_name(),
+            outcome=Outcome.UNROUTABLE,
+            final=True,
+            at_ns=now,
+            error=error,
+            error_type=c.ERROR_UNKNOWN_JOB,
+            dead_lettered=True,
+            options=options_of(broker, message.actor_name),
+        )

@@ -1,0 +1,101 @@
+"""Dramatiq's ``enqueue`` → publish events: the wrapped call gives duration and errors, the hook in it the message."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from jobspan import conventions as c
+from jobspan.events import PublishFinished, PublishStarted, Sink
+from jobspan.instrumentors.dramatiq.consumers import is_handing_over
+from jobspan.instrumentors.dramatiq.groups import current_group_id, members_on, workflow_of
+from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, job_from_message, options_of
+from jobspan.instrumentors.dramatiq.runs import Runs
+from jobspan.instrumentors.dramatiq.schedules import schedule_of
+from jobspan.instrumentors.guard import guarded, unbroken
+
+
+class _Call:
+    """One ``enqueue`` under way: what its message is to carry."""
+
+    __slots__ = ("carrier",)
+
+    def __init__(self) -> None:
+        self.carrier: dict[str, Any] = {}
+
+
+_current: ContextVar[_Call | None] = ContextVar("jobspan_dramatiq_publish", default=None)
+
+
+class Publishing:
+    """Tells the sink of every publish that goes through one broker."""
+
+    def __init__(self, sink: Sink, words: BrokerWords, runs: Runs) -> None:
+        self._sink = sink
+        self._words = words
+        self._runs = runs
+
+    def enqueue(self, wrapped: Callable[..., Any], broker: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Stand around the broker's ``enqueue`` and change nothing about it."""
+        if is_handing_over():
+            return wrapped(*args, **kwargs)
+        call, token = _Call(), None
+        try:
+            self._begin(call, broker, *args, **kwargs)
+            token = _current.set(call)
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._end(call, error)
+            raise
+        finally:
+            if token is not None:
+                _current.reset(token)
+        self._end(call, None)
+        self._note_retry(*args, **kwargs)
+        return result
+
+    def put_carrier(self, message: Any) -> None:
+        """Put the carrier on the message that is about to be encoded."""
+        call = _current.get()
+        if call is not None and call.carrier:
+            message.options[c.DRAMATIQ_OPTION] = dict(call.carrier)
+
+    @guarded
+    def _begin(self, call: _Call, broker: Any, message: Any = None, *, delay: int | None = None, **_: Any) -> None:
+        if message is None:
+            return
+        now = time.time_ns()
+        call.carrier.update(members_on(message))
+        run = self._runs.current()
+        continues = run is not None and run.continues_with(message)
+        schedule = schedule_of(broker, message)
+        job = job_from_message(broker, message, delay, now)._replace(
+            workflow_id=None if continues else workflow_of(message),
+            group_id=None if continues else current_group_id(),
+            scheduled_by=schedule.by if schedule is not None else None,
+            schedule_name=schedule.name if schedule is not None else None,
+        )
+        self._sink(
+            PublishStarted(
+                call,
+                job,
+                self._words.of(broker),
+                call.carrier,
+                now,
+                continues=continues,
+                options=options_of(broker, message.actor_name),
+                arguments=arguments_of(broker, message),
+            )
+        )
+
+    @unbroken
+    def _end(self, call: _Call, error: BaseException | None) -> None:
+        self._sink(PublishFinished(call, error, time.time_ns()))
+
+    @guarded
+    def _note_retry(self, message: Any = None, *, delay: int | None = None, **_: Any) -> None:
+        run = self._runs.current()
+        if run is not None and message is not None and run.message_id == message.message_id:
+            run.put_back(delay)

@@ -1,0 +1,76 @@
+"""The runs that are open in this process's worker threads, by thread: the innermost last."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+
+class Run:
+    """One run under way: whether its message was put back on the queue, and with what delay; the key of its events.
+
+    It keeps no reference to the message, which holds the job's arguments.
+    """
+
+    __slots__ = ("delay_s", "ends_group", "is_back", "is_told", "message_id", "next_id", "outer", "proxy_id")
+
+    def __init__(self, message: Any, outer: Run | None) -> None:
+        options = message.options
+        self.message_id: str = message.message_id
+        self.proxy_id = id(message)
+        target = options.get("pipe_target")
+        self.next_id: str | None = target.get("message_id") if isinstance(target, dict) else None
+        self.ends_group = _ids(options.get("group_completion_callbacks"))
+        self.outer = outer
+        self.is_told = False
+        self.is_back = False
+        self.delay_s: float | None = None
+
+    def is_of(self, message: Any) -> bool:
+        """Say whether this is the run of a delivered message, the very object."""
+        return self.proxy_id == id(message) and self.message_id == message.message_id
+
+    def continues_with(self, message: Any) -> bool:
+        """Say whether a message carries on this run's workflow: again, its next step, or what follows its group."""
+        key = message.message_id
+        return key in (self.message_id, self.next_id) or key in self.ends_group
+
+    def put_back(self, delay_ms: int | None) -> None:
+        """Note that the message is on the queue again."""
+        self.is_back, self.delay_s = True, None if delay_ms is None else delay_ms / 1000
+
+
+class Runs:
+    """The innermost run of each thread; a run inside a run is a broker that does its jobs at once."""
+
+    def __init__(self) -> None:
+        self._by_thread: dict[int, Run] = {}
+
+    def current(self) -> Run | None:
+        """Return the run that this thread is in; None when it is in none, or has told its end."""
+        run = self._by_thread.get(threading.get_ident())
+        return None if run is None or run.is_told else run
+
+    def of(self, message: Any) -> Run | None:
+        """Return this thread's run of a message, also one whose end is told; None when it has not begun here."""
+        run = self._by_thread.get(threading.get_ident())
+        return run if run is not None and run.is_of(message) else None
+
+    def begin(self, message: Any) -> Run:
+        """Return the run of a message, begun now unless it has."""
+        run = self.of(message)
+        if run is None or run.is_told:
+            run = self._by_thread[threading.get_ident()] = Run(message, self.current())
+        return run
+
+    def end(self, run: Run) -> None:
+        """Note that the end of a run is told. It is remembered until the next begins: Dramatiq may tell it twice."""
+        run.is_told = True
+        if run.outer is not None:
+            self._by_thread[threading.get_ident()] = run.outer
+
+
+def _ids(callbacks: Any) -> frozenset[str]:
+    if not isinstance(callbacks, (list, tuple)):
+        return frozenset()
+    return frozenset(message["message_id"] for message in callbacks if isinstance(message, dict))

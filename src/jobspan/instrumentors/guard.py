@@ -1,0 +1,59 @@
+"""The guard around every hook: nothing of ours raises into a job or a publish."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jobspan.recording import dropped
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+raises = False
+"""Unit tests set this, so that an error in a hook is an error of the test."""
+
+_let_through: set[type[BaseException]] = set()
+
+
+def let_through(kind: type[BaseException]) -> None:
+    """Never swallow exceptions of this kind: a library raises them from outside, whatever line runs."""
+    _let_through.add(kind)
+
+
+def guarded(hook: F) -> F:
+    """Wrap a hook: an exception in it is counted and logged once, and the hook answers None."""
+
+    @functools.wraps(hook)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return hook(*args, **kwargs)
+        except Exception as error:
+            if raises or isinstance(error, tuple(_let_through)):
+                raise
+            dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)
+            return None
+
+    return call  # type: ignore[return-value]  # same signature as the hook
+
+
+def unbroken(hook: F) -> F:
+    """Guard a hook, and do it again when an interrupt landed in it, then let that go on.
+
+    Time limits, shutdowns and aborts are raised from outside in the thread of a job, at any line, also at one of ours:
+    by Dramatiq as ``BaseException``, by Celery as what was let through. They come singly, so the second call is left
+    in peace. The hook must not mind being called twice.
+    """
+    safe = guarded(hook)
+
+    @functools.wraps(hook)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return safe(*args, **kwargs)
+        except BaseException as error:
+            # Other exceptions leave the guard in unit tests only.
+            if not isinstance(error, Exception) or isinstance(error, tuple(_let_through)):
+                safe(*args, **kwargs)
+            raise
+
+    return call  # type: ignore[return-value]  # same signature as the hook

@@ -1,0 +1,110 @@
+"""Which schedule put what is published now: Celery beat, and APScheduler whatever library its jobs publish with.
+
+The hooks stand around the scheduler's own call, for its time; the libraries' publish hooks ask ``current_schedule``.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from jobspan.instrumentors.patches import Patches, when_imported
+
+
+class Schedule(NamedTuple):
+    """What put a job on time, and by which entry. ``is_root``: each tick begins a trace, whatever is around it."""
+
+    by: str
+    name: str | None
+    is_root: bool = False
+
+
+current_schedule: ContextVar[Schedule | None] = ContextVar("jobspan-schedule", default=None)
+
+
+def install_beat(patches: Patches) -> None:
+    """Stand around the sending of an entry, for all schedulers of Celery beat."""
+
+    def patch(module: ModuleType) -> None:
+        for name in ("apply_entry", "apply_async"):
+            patches.wrap(module.Scheduler, name, _send_entry)
+
+    when_imported("celery.beat", patch, patches)
+
+
+def install_apscheduler(patches: Patches) -> None:
+    """Stand around the run of a job, in every executor of APScheduler 3."""
+    when_imported("apscheduler.executors.base", lambda module: _patch_executors(module, patches), patches)
+
+
+def _send_entry(wrapped: Callable[..., Any], scheduler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    entry = args[0] if args else kwargs.get("entry")
+    token = current_schedule.set(Schedule("beat", _text(getattr(entry, "name", None)), is_root=True))
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        current_schedule.reset(token)
+
+
+def _patch_executors(base: ModuleType, patches: Patches) -> None:
+    for name, around in (("run_job", _around), ("run_coroutine_job", _around_coroutine)):
+        found = getattr(base, name, None)
+        if found is None:
+            continue
+        if hasattr(found, "jobspan_before"):
+            mine = found
+        else:
+            mine = around(found)
+            mine.jobspan_before, mine.jobspan_users = found, 0  # type: ignore[attr-defined]  # marks it as ours
+            _replace(name, found, mine)
+        mine.jobspan_users += 1
+        patches.on_undo(functools.partial(_leave, name, mine))
+
+
+def _leave(name: str, mine: Any) -> None:
+    """Put back what stood there before, unless another instrumentor is still on."""
+    mine.jobspan_users -= 1
+    if not mine.jobspan_users:
+        _replace(name, mine, mine.jobspan_before)
+
+
+def _replace(name: str, old: Any, new: Any) -> None:
+    """Put one function in another's place wherever an executor has imported it.
+
+    A process pool pickles it by its name in the base module: so it is a function, and the same one everywhere.
+    """
+    for module_name, module in list(sys.modules.items()):
+        if module_name.startswith("apscheduler.executors.") and getattr(module, name, None) is old:
+            setattr(module, name, new)
+
+
+def _around(run_job: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(run_job)
+    def run(job: Any, *args: Any, **kwargs: Any) -> Any:
+        token = current_schedule.set(Schedule("apscheduler", _text(getattr(job, "name", None))))
+        try:
+            return run_job(job, *args, **kwargs)
+        finally:
+            current_schedule.reset(token)
+
+    return run
+
+
+def _around_coroutine(run_job: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(run_job)
+    async def run(job: Any, *args: Any, **kwargs: Any) -> Any:
+        token = current_schedule.set(Schedule("apscheduler", _text(getattr(job, "name", None))))
+        try:
+            return await run_job(job, *args, **kwargs)
+        finally:
+            current_schedule.reset(token)
+
+    return run
+
+
+def _text(name: Any) -> str | None:
+    return None if name is None else str(name)

@@ -1,0 +1,1 @@
+"""What a run costs: resident memory and CPU time."""

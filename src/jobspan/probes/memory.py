@@ -1,0 +1,51 @@
+"""Resident memory of this process now, in a few microseconds."""
+
+from __future__ import annotations
+
+import os
+
+_PATH = "/proc/self/statm"
+_CLOSED, _UNAVAILABLE = -1, -2
+
+
+class _Statm:
+    """An open /proc/self/statm: it belongs to the process that opened it, so a fork opens its own."""
+
+    def __init__(self) -> None:
+        self._fd = _CLOSED
+        self._page_bytes = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+
+    def resident_bytes(self) -> int | None:
+        if self._fd == _UNAVAILABLE:
+            return None
+        try:
+            if self._fd == _CLOSED:
+                self._fd = os.open(_PATH, os.O_RDONLY | os.O_CLOEXEC)
+            return int(os.pread(self._fd, 128, 0).split()[1]) * self._page_bytes
+        except (OSError, ValueError, IndexError, AttributeError):
+            return self._reopened()
+
+    def _reopened(self) -> int | None:
+        # Daemons close descriptors that are not theirs, and the number may belong to somebody else by now:
+        # it is not closed here, only opened anew, once.
+        try:
+            self._fd = os.open(_PATH, os.O_RDONLY | os.O_CLOEXEC)
+            return int(os.pread(self._fd, 128, 0).split()[1]) * self._page_bytes
+        except (OSError, ValueError, IndexError, AttributeError):
+            self._fd = _UNAVAILABLE
+            return None
+
+    def forget(self) -> None:
+        self._fd = _CLOSED
+
+
+_statm = _Statm()
+
+
+def resident_bytes() -> int | None:
+    """Return the resident set of this process in bytes; None where the system does not tell (only Linux does)."""
+    return _statm.resident_bytes()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_statm.forget)

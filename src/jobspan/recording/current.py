@@ -1,0 +1,30 @@
+"""The job that the running code is part of, for user code that adds to its span."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from opentelemetry.context import get_current
+from opentelemetry.trace import Span
+
+from jobspan.recording.origin import origin_of
+
+
+class CurrentJob(NamedTuple):
+    """The job being run: ``span`` is its run span, whatever span is current inside it.
+
+    Of a job without a run span (``trace=False``, no SDK) it is one that takes everything and records nothing.
+    """
+
+    id: str | None
+    name: str | None
+    attempt: int
+    span: Span
+
+
+def current_job() -> CurrentJob | None:
+    """Return the job that this code runs in; None outside of one, or where nothing is instrumented."""
+    origin = origin_of(get_current())
+    if origin is None or origin.job is None or origin.run is None:
+        return None
+    return CurrentJob(origin.job.id, origin.job.name, origin.job.attempt, origin.run)

@@ -1,0 +1,61 @@
+"""What jobspan could not record or had to ignore: counted by reason, logged once per reason, never raised."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from threading import Lock
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from jobspan import conventions as c
+
+_logger = logging.getLogger("jobspan.dropped")
+_counts: dict[str, int] = {}
+_lock = Lock()
+
+HOOK_ERROR = "hook_error"
+UNREADABLE_CONTEXT = "unreadable_context"
+UNREADABLE_FIELD = "unreadable_field"
+TABLE_FULL = "table_full"
+
+
+def count(reason: str, detail: str, *, error: BaseException | None = None) -> None:
+    """Count one event under ``reason``; the first of a reason in a process is logged with its detail."""
+    with _lock:
+        first = reason not in _counts
+        _counts[reason] = _counts.get(reason, 0) + 1
+    if first:
+        _logger.warning("%s: %s (further ones are only counted)", reason, detail, exc_info=error)
+
+
+def counts() -> dict[str, int]:
+    """Return how many events of each reason this process has counted."""
+    with _lock:
+        return dict(_counts)
+
+
+def observe_with(meter: Meter) -> None:
+    """Report the counts of this process through a meter."""
+    meter.create_observable_counter(
+        c.METRIC_TELEMETRY_DROPPED,
+        callbacks=[_observations],
+        unit="{event}",
+        description="what jobspan itself could not record, or had to ignore",
+    )
+
+
+def _observations(_: CallbackOptions) -> Iterable[Observation]:
+    return [Observation(number, {c.REASON: reason}) for reason, number in counts().items()]
+
+
+def forget() -> None:
+    """Count from zero: what its parent counted before a fork is the parent's to report."""
+    global _lock  # noqa: PLW0603 - the parent's lock may have been held at the fork
+    _lock = Lock()
+    _counts.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)

@@ -1,0 +1,110 @@
+"""What the writers write with: tracer, logger and settings, and the few steps that all spans share."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.trace import (
+    ProxyTracerProvider,
+    Span,
+    Status,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+    get_tracer,
+    get_tracer_provider,
+)
+
+from jobspan import conventions as c
+from jobspan.jobs import Job
+from jobspan.recording import dropped
+from jobspan.recording.exceptions import ExceptionText, describe
+from jobspan.recording.log_events import LogEvents
+from jobspan.recording.wishes import Wishes
+from jobspan.settings import Settings
+
+_logger = logging.getLogger("jobspan.recording")
+_said_no_sdk = False
+
+UserHook = Callable[[Span, Job], None]
+
+
+class Instruments:
+    """Tracer, log events and settings of one recorder."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        version: str,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: Any = None,
+        publish_hook: UserHook | None = None,
+        run_hook: UserHook | None = None,
+    ) -> None:
+        self.settings = settings
+        self.wishes = Wishes(settings)
+        self.publish_hook, self.run_hook = publish_hook, run_hook
+        self._tracer = get_tracer(c.SCOPE, version, tracer_provider, schema_url=c.SCHEMA_URL)
+        self._has_own_ids = False
+        self.logs = LogEvents(settings, version, logger_provider)
+        dropped.observe_with(get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL))
+
+    @property
+    def tracer(self) -> Tracer:
+        """Return our tracer; ids are our own from the first span on, for the provider may be set after us."""
+        if not self._has_own_ids:
+            self._has_own_ids = give_own_ids(self._tracer)
+        return self._tracer
+
+    def exception_text(self, error: BaseException) -> ExceptionText:
+        """Put an exception into words as the settings ask for."""
+        return describe(error, frames=self.settings.stack_frames, with_message=self.settings.exception_message)
+
+    def record_exception(self, span: Span, text: ExceptionText, event_name: str, at_ns: int) -> None:
+        """Record an exception as span event, as log event or as both."""
+        if self.settings.exception_signal != "logs":
+            span.add_event(c.EXCEPTION_EVENT, text.attributes(), timestamp=at_ns)
+        if self.settings.exception_signal:
+            self.logs.exception(event_name, span, text, at_ns)
+
+
+def call_hook(hook: UserHook | None, span: Span, job: Job) -> None:
+    """Let the user's hook add to a span; what it raises is counted and logged once."""
+    if hook is None or not span.is_recording():
+        return
+    try:
+        hook(span, job)
+    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
+        dropped.count(f"{dropped.HOOK_ERROR}:user", f"{hook!r} raised {error!r}", error=error)
+
+
+def give_own_ids(tracer: Tracer) -> bool:
+    """Make the ids of a tracer independent of ``random.seed``; True when there is nothing left to do."""
+    if "opentelemetry.sdk.trace" not in sys.modules:
+        return False
+    from jobspan.recording.sdk import ids
+
+    return ids.give_to(tracer)
+
+
+def set_error(span: Span, error_type: str, message: str | None) -> None:
+    """Set status ERROR, its description and ``error.type`` together."""
+    span.set_attribute(c.ERROR_TYPE, error_type)
+    span.set_status(Status(StatusCode.ERROR, message))
+
+
+def say_once_that_nothing_records() -> None:
+    """Log, once a process, that spans go nowhere because no SDK is set up."""
+    global _said_no_sdk  # noqa: PLW0603 - once a process
+    if _said_no_sdk or not isinstance(get_tracer_provider(), ProxyTracerProvider):
+        return
+    _said_no_sdk = True
+    _logger.warning(
+        "jobs are instrumented but no OpenTelemetry SDK is set up, so nothing is recorded: "
+        "pip install 'jobspan[otlp]' and start the process with opentelemetry-instrument"
+    )

@@ -1,0 +1,173 @@
+"""What the attributes of a job's spans say, from the job, its broker and its times."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from jobspan import conventions as c
+from jobspan.events import RunStarted
+from jobspan.jobs import Broker, Framework, Job
+from jobspan.recording.message_field import MessageField
+from jobspan.recording.origin import Origin
+
+_MOST_PREPARED = 2048
+_prepared: dict[tuple[str, Framework, str | None, str, Broker], dict[str, Any]] = {}
+
+
+def of_publish(job: Job, broker: Broker, origin: Origin | None) -> dict[str, Any]:
+    """Return what a publish span says when it starts."""
+    found = _of_job(c.OPERATION_PUBLISH, job, broker)
+    _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_id(job, origin))
+    if origin is not None and origin.command_id is not None:
+        found[c.JOBSPAN_COMMAND_ID] = origin.command_id
+        found[c.JOBSPAN_COMMAND_NAME] = origin.command_name
+    return found
+
+
+def of_batch(
+    framework: Framework, broker: Broker, origin: Origin | None, job_name: str | None = None
+) -> dict[str, Any]:
+    """Return what a batch span says when it starts; ``job_name`` when all its jobs have one."""
+    found: dict[str, Any] = {
+        c.MESSAGING_SYSTEM: broker.system,
+        c.MESSAGING_OPERATION_NAME: c.OPERATION_PUBLISH,
+        c.MESSAGING_OPERATION_TYPE: c.OPERATION_TYPE_SEND,
+        c.JOBSPAN_FRAMEWORK: framework.value,
+    }
+    _add(found, c.JOBSPAN_JOB_NAME, job_name)
+    _add(found, c.SERVER_ADDRESS, broker.address)
+    _add(found, c.SERVER_PORT, broker.port)
+    _add(found, c.JOBSPAN_JOB_PARENT_ID, origin.job_id if origin is not None else None)
+    if origin is not None and origin.command_id is not None:
+        found[c.JOBSPAN_COMMAND_ID] = origin.command_id
+        found[c.JOBSPAN_COMMAND_NAME] = origin.command_name
+    return found
+
+
+def of_run(event: RunStarted, field: MessageField) -> dict[str, Any]:
+    """Return what a run span says when it starts."""
+    found = _of_job(c.OPERATION_RUN, _as_published(event.job, field), event.broker)
+    found[c.MESSAGING_CLIENT_ID] = event.worker
+    if field.workflow_id is not None:
+        found[c.MESSAGING_CONVERSATION_ID] = field.workflow_id
+        _add(found, c.JOBSPAN_JOB_GROUP_ID, field.group_id)
+    _add(found, c.JOBSPAN_JOB_MAX_ATTEMPTS, event.job.max_attempts)
+    _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_of_run(event.job, field))
+    _add(found, c.CODE_FUNCTION_NAME, event.function)
+    if event.job.is_redelivered:
+        found[c.JOBSPAN_JOB_REDELIVERED] = True
+    if field.command_id is not None:
+        found[c.JOBSPAN_COMMAND_ID] = field.command_id
+        _add(found, c.JOBSPAN_COMMAND_NAME, field.command_name)
+    if field.members is not None and field.members.omitted:
+        found[c.JOBSPAN_LINK_OMITTED] = field.members.omitted
+    if event.eager:
+        found[c.JOBSPAN_JOB_EAGER] = True
+    else:
+        found.update(waits(field, event))
+    return found
+
+
+def waits(field: MessageField, event: RunStarted) -> dict[str, Any]:
+    """Split the time between publish and run: asked for, in the broker, in the worker; seconds, never negative.
+
+    Without a publish time on the message nothing is known, and nothing is said.
+    """
+    if field.published_ms is None:
+        return {}
+    published = field.published_ms * 1_000_000
+    scheduled = event.job.scheduled_ns or (field.scheduled_ms or 0) * 1_000_000
+    due = max(published, scheduled)
+    received = event.received_ns or event.at_ns
+    found: dict[str, Any] = {c.JOBSPAN_JOB_WAIT_QUEUED: max(0, received - due) / 1e9}
+    if scheduled:
+        found[c.JOBSPAN_JOB_WAIT_SCHEDULED] = max(0, scheduled - published) / 1e9
+    if event.received_ns is not None:
+        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = max(0, event.at_ns - max(received, scheduled)) / 1e9
+    if received < published:
+        found[c.JOBSPAN_JOB_CLOCK_SKEW] = True
+    return found
+
+
+def parent_id(job: Job, origin: Origin | None) -> str | None:
+    """Return the id of the job that publishes this one; a retry keeps the parent of its first attempt."""
+    if origin is not None and origin.job_id is not None:
+        return origin.parent_job_id if origin.job_id == job.id else origin.job_id
+    return _other_than_itself(job)
+
+
+def parent_of_run(job: Job, field: MessageField) -> str | None:
+    """Return the id of the job that published the one that runs."""
+    return field.parent_job_id or _other_than_itself(job)
+
+
+def iso_time(unix_ns: int) -> str:
+    """Return a time as ISO 8601 text in UTC."""
+    return datetime.fromtimestamp(unix_ns / 1e9, tz=timezone.utc).isoformat()
+
+
+def _as_published(job: Job, field: MessageField) -> Job:
+    """Return the job with what only its publisher knew: the queue behind a routing key, the schedule."""
+    if field.queue is None and field.scheduled_by is None:
+        return job
+    return job._replace(
+        queue=field.queue or job.queue,
+        scheduled_by=field.scheduled_by or job.scheduled_by,
+        schedule_name=field.schedule_name or job.schedule_name,
+    )
+
+
+def _other_than_itself(job: Job) -> str | None:
+    # Celery names a retried task as its own parent.
+    return job.parent_id if job.parent_id != job.id else None
+
+
+def _of_job(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
+    found = _prepared_for(operation, job, broker).copy()
+    found[c.JOBSPAN_JOB_ATTEMPT] = job.attempt
+    _add(found, c.MESSAGING_MESSAGE_ID, job.id)
+    _add(found, c.MESSAGING_CONVERSATION_ID, job.workflow_id)
+    _add(found, c.JOBSPAN_JOB_GROUP_ID, job.group_id)
+    _add(found, c.JOBSPAN_JOB_PRIORITY, job.priority)
+    _add(found, c.JOBSPAN_JOB_SCHEDULED_BY, job.scheduled_by)
+    _add(found, c.JOBSPAN_JOB_SCHEDULE_NAME, job.schedule_name)
+    _add(found, c.JOBSPAN_JOB_EXPIRES_AT, job.expires_at)
+    _add(found, c.JOBSPAN_JOB_TIME_LIMIT_SOFT, job.soft_limit_s)
+    _add(found, c.JOBSPAN_JOB_TIME_LIMIT_HARD, job.hard_limit_s)
+    if job.scheduled_ns is not None:
+        found[c.JOBSPAN_JOB_SCHEDULED_AT] = iso_time(job.scheduled_ns)
+    if job.routing_key is not None and job.routing_key != job.queue and broker.system == c.SYSTEM_RABBITMQ:
+        found[c.MESSAGING_RABBITMQ_ROUTING_KEY] = job.routing_key
+    return found
+
+
+def _prepared_for(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
+    """Return what all jobs of one name on one queue have in common, prepared once."""
+    key = (operation, job.framework, job.name, job.queue, broker)
+    found = _prepared.get(key)
+    if found is None:
+        if len(_prepared) >= _MOST_PREPARED:
+            _prepared.clear()
+        found = _prepared[key] = _common(operation, job, broker)
+    return found
+
+
+def _common(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
+    runs = operation == c.OPERATION_RUN
+    found: dict[str, Any] = {
+        c.MESSAGING_SYSTEM: broker.system,
+        c.MESSAGING_OPERATION_NAME: operation,
+        c.MESSAGING_OPERATION_TYPE: c.OPERATION_TYPE_PROCESS if runs else c.OPERATION_TYPE_SEND,
+        c.MESSAGING_DESTINATION_NAME: job.queue,
+        c.JOBSPAN_FRAMEWORK: job.framework.value,
+    }
+    _add(found, c.JOBSPAN_JOB_NAME, job.name)
+    _add(found, c.SERVER_ADDRESS, broker.address)
+    _add(found, c.SERVER_PORT, broker.port)
+    return found
+
+
+def _add(found: dict[str, Any], name: str, value: object) -> None:
+    if value is not None:
+        found[name] = value

@@ -1,0 +1,208 @@
+"""Our own text on the message: written by the publish, read by the run.
+
+Shape: ``1;t=1700000000000;c=00f067aa0ba902b7;n=import-users``: a version, then ``key=value`` parts.
+
+    t  publish time, Unix ms          e  due time, Unix ms, of a scheduled job
+    c  command id                     n  command name, percent-encoded
+    p  id of the publishing job       a  trace and span id of the previous attempt, ``trace-span``
+    d  depth: runs above it           s  start of the trace, Unix ms
+    x  1: the run begins a trace      q  queue, where it is not the routing key
+    b  scheduler that put it          j  name of the schedule's entry
+    m  members it waits for, ``trace-span.span.…``, at most 100
+    w  id of the workflow             g  id of the group
+    o  how many members are not among them
+    u  what the caller chose: ``t0`` (no spans), ``m0`` (no memory), ``a1`` (arguments), with ``.`` between
+    r  relation that the caller chose
+
+Unknown parts are ignored, so that old workers understand new producers. Anything else is unreadable.
+What does not fit into 4 kB is left out, the last parts first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from jobspan.job_options import NOTHING as NOT_CHOSEN
+from jobspan.job_options import RELATIONS, JobOptions
+
+MOST_MEMBERS = 100
+
+_VERSION = "1"
+_LONGEST = 4096
+_NAME_LIMIT = 256
+_SPAN_ID_LENGTH = 16
+_NUMBER = re.compile(r"\d{1,15}")
+_COMMAND = re.compile(r"[0-9a-f]{16}")
+_SWITCHES = {"t": "trace", "m": "memory", "a": "args"}
+_SPAN = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
+_MEMBERS = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16}(?:\.[0-9a-f]{16}){0,99})")
+
+
+class Members(NamedTuple):
+    """The spans of the jobs that a job waits for, all of one trace, and how many more there are."""
+
+    trace_id: str
+    span_ids: tuple[str, ...]
+    omitted: int = 0
+
+
+class MessageField(NamedTuple):
+    """What a publish tells the run; None: not said."""
+
+    published_ms: int | None = None
+    scheduled_ms: int | None = None
+    command_id: str | None = None
+    command_name: str | None = None
+    parent_job_id: str | None = None
+    previous_attempt: tuple[str, str] | None = None
+    depth: int | None = None
+    trace_started_ms: int | None = None
+    begins_trace: bool = False
+    queue: str | None = None
+    scheduled_by: str | None = None
+    schedule_name: str | None = None
+    members: Members | None = None
+    workflow_id: str | None = None
+    group_id: str | None = None
+    options: JobOptions = NOT_CHOSEN
+
+
+NOTHING = MessageField()
+
+
+def encode(field: MessageField) -> str:
+    """Write the field as text, at most 4 kB."""
+    text = _VERSION
+    for part in _parts(field):
+        if len(text) + 1 + len(part) <= _LONGEST:
+            text += ";" + part
+    return text if field.members is None else text + _members_text(field.members, _LONGEST - len(text))
+
+
+def decode(text: object) -> MessageField | None:
+    """Read the field; None when it is not ours or of a version that we do not know."""
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        return None
+    version, *pairs = text.split(";")
+    if version != _VERSION:
+        return None
+    parts = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    try:
+        return MessageField(
+            published_ms=_number(parts.get("t")),
+            scheduled_ms=_number(parts.get("e")),
+            command_id=_matching(_COMMAND, parts.get("c")),
+            command_name=_name(parts.get("n")),
+            parent_job_id=_name(parts.get("p")),
+            previous_attempt=_span(parts.get("a")),
+            depth=_number(parts.get("d")),
+            trace_started_ms=_number(parts.get("s")),
+            begins_trace=parts.get("x") == "1",
+            queue=_name(parts.get("q")),
+            scheduled_by=_name(parts.get("b")),
+            schedule_name=_name(parts.get("j")),
+            members=_members(parts.get("m"), parts.get("o")),
+            workflow_id=_name(parts.get("w")),
+            group_id=_name(parts.get("g")),
+            options=_chosen(parts) if "u" in parts or "r" in parts else NOT_CHOSEN,
+        )
+    except ValueError:
+        return None
+
+
+def _parts(field: MessageField) -> Iterator[str]:
+    if field.published_ms is not None:
+        yield f"t={field.published_ms}"
+    if field.scheduled_ms is not None:
+        yield f"e={field.scheduled_ms}"
+    if field.depth is not None:
+        yield f"d={field.depth}"
+    if field.trace_started_ms is not None:
+        yield f"s={field.trace_started_ms}"
+    if field.begins_trace:
+        yield "x=1"
+    yield from _chosen_parts(field.options)
+    if field.command_id is not None:
+        yield f"c={field.command_id};n={_quoted(field.command_name or '')}"
+    if field.previous_attempt is not None:
+        yield "a={}-{}".format(*field.previous_attempt)
+    for key, name in (
+        ("p", field.parent_job_id),
+        ("w", field.workflow_id),
+        ("g", field.group_id),
+        ("q", field.queue),
+        ("b", field.scheduled_by),
+        ("j", field.schedule_name),
+    ):
+        if name is not None:
+            yield f"{key}={_quoted(name)}"
+
+
+def _members_text(members: Members, room: int) -> str:
+    """Write as many members as there is room for; the others are counted."""
+    fixed = len(";m=") + len(members.trace_id) + len(";o=") + len(str(members.omitted + len(members.span_ids)))
+    fitting = min(MOST_MEMBERS, max(0, (room - fixed) // (_SPAN_ID_LENGTH + 1)))
+    kept = members.span_ids[:fitting]
+    if not kept:
+        return ""
+    omitted = members.omitted + len(members.span_ids) - len(kept)
+    return f";m={members.trace_id}-{'.'.join(kept)}" + (f";o={omitted}" if omitted else "")
+
+
+def _chosen_parts(options: JobOptions) -> Iterator[str]:
+    if options == NOT_CHOSEN:
+        return
+    said = options._asdict()
+    switches = [f"{mark}{int(said[name])}" for mark, name in _SWITCHES.items() if said[name] is not None]
+    if switches:
+        yield "u=" + ".".join(switches)
+    if options.relation:
+        yield f"r={options.relation}"
+
+
+def _chosen(parts: dict[str, str]) -> JobOptions:
+    switches = {item[:1]: item[1:] == "1" for item in parts.get("u", "").split(".") if item[1:] in ("0", "1")}
+    relation = parts.get("r")
+    return JobOptions(
+        **{name: switches[mark] for mark, name in _SWITCHES.items() if mark in switches},
+        relation=relation if relation in RELATIONS else None,
+    )
+
+
+def _quoted(text: str) -> str:
+    return quote(text[:_NAME_LIMIT], safe=" /:.,_-")
+
+
+def _name(text: str | None) -> str | None:
+    return None if text is None else unquote(text, errors="strict")
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(_matching(_NUMBER, text) or 0)
+
+
+def _matching(pattern: re.Pattern[str], text: str | None) -> str | None:
+    if text is not None and not pattern.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _span(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return found[1], found[2]
+
+
+def _members(text: str | None, omitted: str | None) -> Members | None:
+    if text is None:
+        return None
+    found = _MEMBERS.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return Members(found[1], tuple(found[2].split(".")), _number(omitted) or 0)

@@ -1,0 +1,90 @@
+"""Context onto a message and back: the configured propagator's fields and our own text beside them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, MutableMapping
+from typing import Any, NamedTuple
+
+from opentelemetry import propagate
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
+
+from jobspan import conventions as c
+from jobspan.recording import dropped, message_field
+from jobspan.recording.message_field import NOTHING, MessageField
+
+_logger = logging.getLogger("jobspan.propagation")
+_said_nothing_travels = False
+
+
+class Incoming(NamedTuple):
+    """What a message brought: the context to run in, the span that published it (may be invalid), our field."""
+
+    context: Context
+    publisher: SpanContext
+    field: MessageField
+
+
+class _TextGetter(Getter[Mapping[str, Any]]):
+    """Reads text values only: headers come from anywhere, and propagators expect text."""
+
+    def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
+        value = carrier.get(key)
+        return [value] if isinstance(value, str) else None
+
+    def keys(self, carrier: Mapping[str, Any]) -> list[str]:
+        return list(carrier)
+
+
+_GETTER = _TextGetter()
+
+
+def write(carrier: MutableMapping[str, Any], context: Context, field: MessageField) -> None:
+    """Put the context and our field on a message that is about to leave.
+
+    What an earlier attempt left there is removed first: libraries copy headers into retries.
+    """
+    names = propagate.get_global_textmap().fields
+    if not names:
+        _say_once_that_nothing_travels()
+    for name in names:
+        carrier.pop(name, None)
+    propagate.inject(carrier, context=context)
+    carrier[c.FIELD] = message_field.encode(field)
+
+
+def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
+    """Take the context and our field off a message. Garbage is ignored and counted."""
+    context = propagate.extract(carrier, context=base, getter=_GETTER)
+    publisher = get_current_span(context).get_span_context()
+    if not publisher.is_valid:
+        publisher = INVALID_SPAN_CONTEXT
+        if carrier.get("traceparent") is None:
+            pass
+        elif not propagate.get_global_textmap().fields:
+            _say_once_that_nothing_travels()
+        else:
+            dropped.count(dropped.UNREADABLE_CONTEXT, "a message came with a traceparent that is none")
+    return Incoming(context, publisher, _field(carrier.get(c.FIELD)))
+
+
+def _say_once_that_nothing_travels() -> None:
+    global _said_nothing_travels  # noqa: PLW0603 - once a process
+    if not _said_nothing_travels:
+        _said_nothing_travels = True
+        _logger.warning(
+            "the global propagator has no fields, so no context travels with jobs and every run begins its own trace: "
+            "set OTEL_PROPAGATORS=tracecontext,baggage, or `propagator` in the file of OTEL_CONFIG_FILE"
+        )
+
+
+def _field(text: object) -> MessageField:
+    if text is None:
+        return NOTHING
+    field = message_field.decode(text)
+    if field is None:
+        dropped.count(dropped.UNREADABLE_FIELD, f"a message came with a {c.FIELD} that is none of ours")
+        return NOTHING
+    return field

@@ -1,0 +1,198 @@
+"""Publish events → publish spans, and the context that leaves on the message."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, set_span_in_context
+
+from jobspan import conventions as c
+from jobspan.events import PublishFinished, PublishStarted
+from jobspan.job_options import JobOptions
+from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, summaries
+from jobspan.recording.batches import Batch, batch_of
+from jobspan.recording.commands import Commands
+from jobspan.recording.cut_over import CutOver, Verdict
+from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records, set_error
+from jobspan.recording.message_field import Members, MessageField
+from jobspan.recording.open_spans import OpenSpans
+from jobspan.recording.origin import Origin, origin_of
+from jobspan.recording.sdk.promised_ids import keeping
+from jobspan.recording.summaries import Summary
+
+
+class _OpenPublish(NamedTuple):
+    span: Span
+    outside: Context
+    command_id: str | None
+    batch: Batch | None = None
+    summary: Summary | None = None
+    event: PublishStarted | None = None
+
+
+class Publishes:
+    """Writes publish spans: current while the call lasts, so that the broker client's spans hang beneath."""
+
+    def __init__(self, instruments: Instruments, commands: Commands, cut_over: CutOver) -> None:
+        self._instruments = instruments
+        self._commands = commands
+        self._cut_over = cut_over
+        self._open: OpenSpans[_OpenPublish] = OpenSpans()
+
+    def started(self, event: PublishStarted) -> None:
+        """Open the span, make it current and put it on the message; past the trace's limit its batch's instead."""
+        outside = otel_context.get_current()
+        context = Context() if event.is_root else self._commands.caller()
+        origin = origin_of(context)
+        called = self._instruments.wishes.of_call(event, origin)
+        job = _in_workflow(event, origin, _as_scheduled(event, origin))
+        event = event._replace(job=job, options=called.over(event.options))
+        is_traced = self._instruments.wishes.are_traced(event.options, job.name)
+        verdict = self._cut_over.count(
+            get_current_span(context).get_span_context().trace_id,
+            depth=origin.depth if origin else 0,
+            started_ns=origin.trace_started_ns if origin else None,
+            at_ns=event.at_ns,
+            is_counted=is_traced,
+        )
+        members = _members(event)
+        batch = batch_of(context)
+        field = _field(event, origin, called, verdict, members)
+        if not is_traced:
+            # The caller's own context goes on the message, and what is current stays so.
+            self._open.add(event.key, _OpenPublish(INVALID_SPAN, outside, field.command_id, batch))
+            propagation.write(event.carrier, context, field)
+            return
+        summary, span = None, None
+        if verdict.is_summarised:
+            summary = summaries.join(event, self._instruments, context, origin)
+            span = summary.span
+        else:
+            with keeping(batch.next_promised() if batch is not None and event.is_member else None):
+                span = self._start(event, context, origin, members)
+        if not span.get_span_context().is_valid:
+            say_once_that_nothing_records()
+            return
+        inside = set_span_in_context(span, context)
+        told = event if summary is not None else None
+        # Remembered before it is current: an exception of another thread may land between any two lines.
+        self._open.add(event.key, _OpenPublish(span, outside, field.command_id, batch, summary, told))
+        otel_context.attach(inside)
+        if summary is None:
+            call_hook(self._instruments.publish_hook, span, job)
+        propagation.write(event.carrier, inside, field)
+
+    def finished(self, event: PublishFinished) -> None:
+        """End the span, with the error if the job was not handed over."""
+        publish = self._open.get(event.key)
+        if publish is None:
+            return
+        try:
+            if publish.summary is None:
+                self._end(publish.span, event)
+            elif event.error is not None:
+                self._end(self._told_alone(publish), event)
+        except Exception:
+            self._open.take(event.key)
+            raise
+        finally:
+            otel_context.attach(publish.outside)
+        if self._open.take(event.key) is None:
+            return
+        self._commands.count_publish(publish.command_id, failed=event.error is not None)
+        if publish.batch is not None and event.error is None:
+            publish.batch.count += 1
+
+    def _start(self, event: PublishStarted, context: Context, origin: Origin | None, members: Members | None) -> Span:
+        attributes = job_attributes.of_publish(event.job, event.broker, origin)
+        if members is not None and members.omitted:
+            attributes[c.JOBSPAN_LINK_OMITTED] = members.omitted
+        if event.options.args:
+            attributes.update(arguments.attributes_of(event.arguments))
+        return self._instruments.tracer.start_span(
+            f"publish {event.job.name or c.UNKNOWN_JOB}",
+            context=context,
+            kind=SpanKind.PRODUCER,
+            attributes=attributes,
+            links=relation.member_links(members),
+            start_time=event.at_ns,
+        )
+
+    def _told_alone(self, publish: _OpenPublish) -> Span:
+        """Return a span of its own for a publish of a summary that failed: failures are never summarised."""
+        assert publish.summary is not None  # noqa: S101 - for the type checker
+        assert publish.event is not None  # noqa: S101 - for the type checker
+        summaries.take_back(publish.summary)
+        context = otel_context.get_current()
+        span = self._start(publish.event, context, origin_of(context), None)
+        call_hook(self._instruments.publish_hook, span, publish.event.job)
+        return span
+
+    def _end(self, span: Span, event: PublishFinished) -> None:
+        if not span.is_recording():
+            return
+        if event.error is not None:
+            text = self._instruments.exception_text(event.error)
+            set_error(span, text.type, text.message)
+            self._instruments.record_exception(span, text, c.EVENT_SEND_EXCEPTION, event.at_ns)
+        span.end(event.at_ns)
+
+
+def _as_scheduled(event: PublishStarted, origin: Origin | None) -> Any:
+    """Return the job with the schedule that put its first attempt."""
+    job = event.job
+    if origin is None or origin.schedule is None or origin.job_id != job.id or job.scheduled_by is not None:
+        return job
+    by, name = origin.schedule
+    return job._replace(scheduled_by=by, schedule_name=name)
+
+
+def _in_workflow(event: PublishStarted, origin: Origin | None, job: Any) -> Any:
+    """Return the job in the workflow that it carries on; what follows a group is no member of it."""
+    if not event.continues or origin is None:
+        return job
+    follows = c.MEMBERS_FIELD in event.carrier
+    return job._replace(workflow_id=origin.workflow_id, group_id=None if follows else origin.group_id)
+
+
+def _members(event: PublishStarted) -> Members | None:
+    """Take off the carrier whom this job has waited for."""
+    text = event.carrier.pop(c.MEMBERS_FIELD, None)
+    if text is None or not event.is_member:
+        return None
+    field = message_field.decode(text)
+    return field.members if field is not None else None
+
+
+def _field(
+    event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: Verdict, members: Members | None
+) -> MessageField:
+    job = event.job
+    said: dict[str, Any] = {
+        "published_ms": event.at_ns // 1_000_000,
+        "depth": 1 + (origin.depth if origin else 0),
+        "trace_started_ms": verdict.trace_started_ns // 1_000_000,
+        "begins_trace": verdict.begins_trace,
+        "queue": job.queue if job.routing_key is not None and job.routing_key != job.queue else None,
+        "scheduled_by": job.scheduled_by,
+        "schedule_name": job.schedule_name,
+        "members": members,
+        "options": called,
+    }
+    if event.continues is not None:
+        said["workflow_id"], said["group_id"] = job.workflow_id, job.group_id
+    if job.scheduled_ns is not None:
+        said["scheduled_ms"] = job.scheduled_ns // 1_000_000
+    if origin is None:
+        return MessageField(**said)
+    # A task that replaces itself keeps its id and begins again with the first attempt; one without spans has no link.
+    if origin.job_id is not None and origin.job_id == job.id and job.attempt > 1 and origin.span.is_valid:
+        said["previous_attempt"] = (f"{origin.span.trace_id:032x}", f"{origin.span.span_id:016x}")
+    return MessageField(
+        **said,
+        command_id=origin.command_id,
+        command_name=origin.command_name,
+        parent_job_id=job_attributes.parent_id(job, origin),
+    )

@@ -1,0 +1,75 @@
+"""The sink of all job events: decides names, parents, links and status, and writes with the OpenTelemetry API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from jobspan import __version__
+from jobspan.events import (
+    BatchFinished,
+    BatchStarted,
+    CommandFinished,
+    CommandStarted,
+    Event,
+    JobDropped,
+    PublishFinished,
+    PublishStarted,
+    RunAbandoned,
+    RunFinished,
+    RunLost,
+    RunStarted,
+)
+from jobspan.recording.batches import Batches
+from jobspan.recording.commands import Commands
+from jobspan.recording.cut_over import CutOver
+from jobspan.recording.instruments import Instruments
+from jobspan.recording.publishes import Publishes
+from jobspan.recording.run_spans import RunSpans
+from jobspan.recording.told_runs import ToldRuns
+from jobspan.settings import Settings
+
+
+class Recorder:
+    """Takes events, one call each; the same spans and attributes whatever library they came from.
+
+    Args:
+        settings: how to record.
+        given: ``tracer_provider``, ``meter_provider``, ``logger_provider``, the global ones where not given;
+            ``publish_hook`` and ``run_hook``.
+    """
+
+    def __init__(self, settings: Settings, **given: Any) -> None:
+        instruments = Instruments(settings, __version__, **given)
+        commands = Commands(instruments)
+        cut_over = CutOver(settings.trace_job_limit)
+        publishes = Publishes(instruments, commands, cut_over)
+        batches = Batches(instruments, commands, cut_over)
+        runs = RunSpans(instruments)
+        told = ToldRuns(instruments)
+        self._begin: dict[type, Callable[[Any], None]] = {
+            PublishStarted: publishes.started,
+            BatchStarted: batches.started,
+            RunStarted: runs.started,
+            RunLost: told.lost,
+            JobDropped: told.dropped,
+            CommandStarted: commands.started,
+        }
+        self._end: dict[type, Callable[[Any], None]] = {
+            PublishFinished: publishes.finished,
+            BatchFinished: batches.finished,
+            RunFinished: runs.finished,
+            RunAbandoned: runs.abandoned,
+            CommandFinished: commands.finished,
+        }
+
+    def __call__(self, event: Event) -> None:
+        """Write one event down. What was begun is always ended; nothing is begun under suppressed instrumentation."""
+        kind = type(event)
+        end = self._end.get(kind)
+        if end is not None:
+            end(event)
+        elif is_instrumentation_enabled():
+            self._begin[kind](event)

@@ -1,0 +1,70 @@
+"""Take secrets out of texts that leave the process, by pattern.
+
+Covers credentials in URLs, ``key=value`` and ``key: value`` pairs whose key names a secret, authorization and cookie
+headers, JSON web tokens, the tokens of well-known services, cloud access keys and private key blocks. A pattern cannot
+know every secret: what must not leave at all is not recorded (``OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE=false``).
+
+Every pattern begins at a fixed word or reads a bounded number of characters from where it may begin, so that the time
+is in proportion to the text, whatever it says.
+"""
+
+from __future__ import annotations
+
+import re
+
+MASK = "[redacted]"
+
+_SENSITIVE = (
+    r"pass(?:word|wd|phrase)|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key"
+    r"|credential|session[-_]?id|auth[-_]?(?:key|header)"
+)
+_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
+# A quoted value to its closing quote, escapes included; else one word; of a passphrase all words of the line.
+_QUOTED = r"\\?[bru]?'(?:[^'\\\n]|\\.){0,4096}'|\\?[bru]?\"(?:[^\"\\\n]|\\.){0,4096}\""
+_WORD = r"[^\s'\",;&)}\]]{1,4096}"
+
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
+        MASK,
+    ),
+    # From "://" to the last "@" before a space or a quote: a password may hold slashes, colons and at-signs.
+    (re.compile(r"(://)[^\s'\"<>]{1,512}@"), rf"\1{MASK}@"),
+    (
+        re.compile(r"\b((?:proxy-)?authorization['\"]?\s{0,4}[:=]\s{0,4}['\"]?)[^'\"\r\n,;]{1,4096}", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"\b((?:set-)?cookie['\"]?\s{0,4}[:=]\s{0,4}['\"]?)[^'\"\r\n]{1,4096}", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"\b(bearer|basic)\s{1,4}[A-Za-z0-9+/._~=-]{8,4096}", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{1,4096}(?:\.[A-Za-z0-9_-]{0,4096})?"), MASK),
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abposr]-|[rs]k_(?:live|test)_)[A-Za-z0-9_-]{8,255}"), MASK),
+    (
+        re.compile(
+            r"(passphrase['\"]?\s{0,4}(?:=>|[:=])\s{0,4})(?!\[redacted\])" + rf"(?:{_QUOTED}|[^\r\n,;'\"]{{1,4096}})",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (
+        re.compile(
+            rf"((?:{_SENSITIVE})[\w-]{{0,40}}['\"]?\s{{0,4}}(?:=>|[:=])\s{{0,4}})(?!\[redacted\])(?:{_QUOTED}|{_WORD})",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+)
+
+
+def redact(text: str) -> str:
+    """Return the text with whatever looks like a secret replaced by ``[redacted]``."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def is_sensitive(key: str) -> bool:
+    """Say whether a key or the name of a parameter is that of a secret."""
+    return _KEY.search(key) is not None or key.lower() in ("authorization", "cookie")

@@ -1,0 +1,1 @@
+"""What cannot be done without the SDK: loaded lazily, and absent SDK means doing without it."""

@@ -1,0 +1,143 @@
+"""Send what this process holds, with a deadline of our own: the SDK's ``force_flush`` ignores its timeout.
+
+A collector that is down would hold a leaving process for as long as the exporters retry. Past the deadline the
+exporters are told to stop, so that the SDK's own shutdown finds nothing left to wait for.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from opentelemetry.metrics import get_meter_provider
+from opentelemetry.trace import get_tracer_provider
+
+_logger = logging.getLogger("jobspan.flush")
+
+DEADLINE_S = 2.0
+_askers = 0
+_before: list[Callable[[], None]] = []
+_standby: _Standby | None = None
+
+
+def flush(deadline_s: float = DEADLINE_S) -> bool:
+    """Export all signals of the global providers; False when the deadline came first."""
+    for step in _before:
+        step()
+    done = threading.Event()
+    if not _started(_flush_all, done):
+        return _standby is not None and _standby.flush(deadline_s)
+    return done.wait(deadline_s)
+
+
+def before(step: Callable[[], None]) -> None:
+    """Do this before each flush, once however often it is asked for: spans are ended that are to go out with it."""
+    if step not in _before:
+        _before.append(step)
+
+
+def flush_or_give_up(deadline_s: float = DEADLINE_S) -> None:
+    """Export all signals; past the deadline stop the exporters, and say so."""
+    if flush(deadline_s):
+        return
+    _logger.warning("telemetry could not be sent within %.0f s: what is left is dropped", deadline_s)
+    # The process is leaving: what the exporters say of being stopped helps nobody.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    for exporter in _exporters():
+        if not _started(_stop, exporter):
+            _stop(exporter)
+
+
+def flush_at_exit() -> Callable[[], None]:
+    """Flush when the interpreter exits, before the SDK does; the answer takes that back."""
+    global _askers, _standby  # noqa: PLW0603 - several instrumentors ask, one handler does it
+    _askers += 1
+    if _askers == 1:
+        # Handlers run last in, first out: registered after the SDK's, ours comes first.
+        atexit.register(flush_or_give_up)
+        if (3, 12) <= sys.version_info < (3, 12, 2) and _standby is None:
+            _standby = _Standby()
+    return _no_longer
+
+
+def _no_longer() -> None:
+    global _askers  # noqa: PLW0603 - see flush_at_exit
+    _askers -= 1
+    if _askers == 0:
+        atexit.unregister(flush_or_give_up)
+
+
+class _Standby:
+    """A thread that waits for the exit: Python 3.12.0 and 3.12.1 start none in an atexit handler."""
+
+    def __init__(self) -> None:
+        self._wanted, self._done = threading.Event(), threading.Event()
+        threading.Thread(target=self._run, daemon=True, name="jobspan-standby").start()
+
+    def flush(self, deadline_s: float) -> bool:
+        self._wanted.set()
+        return self._done.wait(deadline_s)
+
+    def _run(self) -> None:
+        self._wanted.wait()
+        _flush_all(self._done)
+
+
+def _started(work: Callable[[Any], None], argument: Any) -> bool:
+    """Start a thread for the work; False where the interpreter is too far gone for that."""
+    try:
+        threading.Thread(target=work, args=(argument,), daemon=True, name="jobspan-flush").start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _flush_all(done: threading.Event) -> None:
+    for provider in _providers():
+        try:
+            provider.force_flush()
+        except Exception:
+            _logger.debug("flush of %r failed", provider, exc_info=True)
+    done.set()
+
+
+def _stop(exporter: Any) -> None:
+    try:
+        exporter.shutdown()
+    except Exception:
+        _logger.debug("shutdown of %r failed", exporter, exc_info=True)
+
+
+def _providers() -> Iterator[Any]:
+    from opentelemetry._logs import get_logger_provider
+
+    for provider in (get_tracer_provider(), get_logger_provider(), get_meter_provider()):
+        if hasattr(provider, "force_flush"):
+            yield provider
+
+
+def _exporters() -> Iterator[Any]:
+    """Find the exporters behind the SDK's own processors and readers; somebody else's are left alone."""
+    for provider in _providers():
+        pipeline = getattr(provider, "_active_span_processor", None) or getattr(
+            provider, "_multi_log_record_processor", None
+        )
+        processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
+        readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+        for holder in (*(processors or ()), *readers):
+            exporter = _exporter_of(holder)
+            if exporter is not None:
+                yield exporter
+
+
+def _exporter_of(holder: Any) -> Any:
+    batch = getattr(holder, "_batch_processor", holder)
+    for name in ("span_exporter", "_exporter"):
+        exporter = getattr(batch, name, None) or getattr(holder, name, None)
+        if exporter is not None:
+            return exporter
+    return None

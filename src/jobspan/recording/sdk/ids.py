@@ -1,0 +1,67 @@
+"""Trace and span ids from the operating system's randomness: a job that calls ``random.seed`` harms none.
+
+The SDK draws its ids from the module-level generator of ``random``. A seeded job makes the ids of the seeded job before
+it again, in its own and in every other worker. Ours are drawn in blocks, never used twice, not even after a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any
+
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.trace import NoOpTracer, Tracer
+
+_BLOCK = struct.Struct("256Q")
+
+
+class OwnIds(IdGenerator):
+    """Makes ids; for all threads of a process."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+
+    def generate_span_id(self) -> int:
+        """Return 64 random bits, never 0."""
+        try:
+            return self._numbers.pop()
+        except IndexError:
+            return self._refill()
+
+    def generate_trace_id(self) -> int:
+        """Return 128 random bits, never 0."""
+        return self.generate_span_id() << 64 | self.generate_span_id()
+
+    def is_trace_id_random(self) -> bool:
+        """Say that all bits are random."""
+        return True
+
+    def forget(self) -> None:
+        """Drop what is left of the block: after a fork it is the parent's."""
+        self._numbers = []
+
+    def _refill(self) -> int:
+        numbers: tuple[int, ...] = _BLOCK.unpack(os.urandom(_BLOCK.size))
+        first, *rest = filter(None, numbers)
+        self._numbers.extend(rest)
+        return first
+
+
+OWN_IDS = OwnIds()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=OWN_IDS.forget)
+
+
+def give_to(tracer: Tracer) -> bool:
+    """Give a tracer our ids in place of the SDK's own; False while it does not have a provider yet.
+
+    A tracer belongs to one scope, so nobody else's changes. A generator that the user set is left alone.
+    """
+    real: Any = getattr(tracer, "_tracer", tracer)  # the API's tracer of before a provider was set
+    if isinstance(real, NoOpTracer):
+        return real is tracer
+    if type(getattr(real, "id_generator", None)) is RandomIdGenerator:
+        real.id_generator = OWN_IDS
+    return True

@@ -1,0 +1,61 @@
+"""The receiver of OTLP: spans into the embedded store, and an HTTP API to ask it.
+
+bytes ──► grpc_receiver, http_receiver ──► intake ──► decoding ──► writer ──► store
+                                             │                       (one thread, one transaction
+api ◄── backends.reader ◄── the same store   └ answers after the commit       for many requests)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobspan.errors import MissingExtra
+
+GRPC_PORT = 4317
+HTTP_PORT = 4318
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where a server takes telemetry and questions.
+
+    Attributes:
+        grpc: OTLP over gRPC, as ``host:port``.
+        http_url: OTLP over HTTP, and the API.
+        store: the file.
+    """
+
+    grpc: str
+    http_url: str
+    store: Path
+
+
+def serve(
+    store: Path,
+    host: str = LOOPBACK,
+    grpc_port: int = GRPC_PORT,
+    http_port: int = HTTP_PORT,
+    ready: Callable[[Serving], None] | None = None,
+) -> None:
+    """Receive and answer until SIGTERM or SIGINT; then finish what was accepted and let go of the store.
+
+    Args:
+        store: the DuckDB file; made with its folder when absent.
+        host: address to listen on. Anything but loopback is open to the network: nobody has to log in.
+        grpc_port: port for OTLP over gRPC; 0: any free one.
+        http_port: port for OTLP over HTTP and for the API; 0: any free one.
+        ready: called when requests are taken.
+
+    Raises:
+        UsageError: a port is taken, the store is held by another process, is no store of ours, or a package is missing.
+    """
+    try:
+        from jobspan.server.serving import run
+    except ImportError as error:
+        if (error.name or "").startswith("jobspan"):
+            raise
+        raise MissingExtra("jobspan serve", "server", error) from error
+    run(store, host, grpc_port, http_port, ready)

@@ -1,0 +1,108 @@
+"""The HTTP API for who asks: runs, counts, find, story, stats. Read only, and for this machine's own programs.
+
+A web page that a browser of this machine shows must not read it: a request that names a foreign host (a name made to
+point here) or comes from a foreign origin is refused, and no header admits other origins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jobspan import __version__
+from jobspan.backends import wire
+from jobspan.backends.base import IdKind, Match
+from jobspan.errors import BackendError
+from jobspan.server.intake import Intake
+
+_KINDS: tuple[IdKind, ...] = ("command", "job", "trace")
+
+
+def routes(intake: Intake, store: str, *, is_open: bool) -> list[Route]:
+    """Return the API's routes.
+
+    Args:
+        intake: what is asked.
+        store: the file's path, for ``stats``.
+        is_open: the server listens beyond loopback, so any host name may be its own.
+    """
+    questions: dict[str, Callable[[Request], Any]] = {
+        "runs": lambda asked: [wire.run_to_json(run) for run in intake.reader().runs(_filter(asked))],
+        "counts": lambda asked: wire.counts_to_json(intake.reader().counts(_filter(asked))),
+        "find": lambda asked: [wire.match_to_json(match) for match in intake.reader().find(_prefix(asked))],
+        "story": lambda asked: [wire.span_to_json(span) for span in intake.reader().story(_match(asked))],
+        "stats": lambda _asked: _stats(intake, store),
+    }
+    return [
+        Route(f"{wire.API}/{name}", _endpoint(answer, is_open=is_open), methods=["GET"])
+        for name, answer in questions.items()
+    ]
+
+
+def _endpoint(answer: Callable[[Request], Any], *, is_open: bool) -> Any:
+    async def ask(request: Request) -> Response:
+        if not _is_ours(request, is_open=is_open):
+            return _json({"error": "asked from a foreign host or origin"}, 403)
+        try:
+            return await run_in_threadpool(lambda: _json(answer(request)))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        except BackendError as error:
+            return _json({"error": str(error)}, 500)
+
+    return ask
+
+
+def _is_ours(request: Request, *, is_open: bool) -> bool:
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        return False
+    return is_open or _is_local(host)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name) is not None
+    except ValueError:
+        return False
+
+
+def _filter(request: Request) -> Any:
+    return wire.filter_from_query(request.query_params.multi_items())
+
+
+def _prefix(request: Request) -> str:
+    return str(request.query_params.get("prefix", ""))
+
+
+def _match(request: Request) -> Match:
+    given, said = request.query_params.get("kind"), request.query_params.get("id", "")
+    for kind in _KINDS:
+        if kind == given and said:
+            return Match(kind, said)
+    raise ValueError(f"expected kind, one of {', '.join(_KINDS)}, and id")
+
+
+def _stats(intake: Intake, store: str) -> dict[str, Any]:
+    kept = {
+        "spans": intake.store.count_spans(),
+        "duplicates": intake.store.duplicates,
+        "conflicts": intake.store.conflicts,
+    }
+    return {"application": "jobspan", "version": __version__, "store": store} | kept | asdict(intake.counters)
+
+
+def _json(said: Any, status: int = 200) -> Response:
+    body = json.dumps(said, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Response(body.encode(), status, media_type="application/json")

@@ -1,0 +1,206 @@
+"""Every setting: its name, values, default and meaning; and how an environment variable is read.
+
+The module is also an ``opentelemetry_environment_variables`` entry point: its ``OTEL_*`` names become flags of
+``opentelemetry-instrument``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+_logger = logging.getLogger("jobspan.settings")
+
+OTEL_PYTHON_JOBSPAN_RELATION = "OTEL_PYTHON_JOBSPAN_RELATION"
+OTEL_PYTHON_JOBSPAN_RETRY_STATUS = "OTEL_PYTHON_JOBSPAN_RETRY_STATUS"
+OTEL_PYTHON_JOBSPAN_STACK_FRAMES = "OTEL_PYTHON_JOBSPAN_STACK_FRAMES"
+OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE = "OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE"
+OTEL_PYTHON_JOBSPAN_STARTED_EVENTS = "OTEL_PYTHON_JOBSPAN_STARTED_EVENTS"
+OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS"
+OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT = "OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT"
+OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS"
+OTEL_PYTHON_JOBSPAN_COEXIST = "OTEL_PYTHON_JOBSPAN_COEXIST"
+OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
+
+JOBSPAN_STORE = "JOBSPAN_STORE"
+JOBSPAN_BACKEND = "JOBSPAN_BACKEND"
+
+_said: set[str] = set()
+_TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
+
+
+class _Unreadable(ValueError):
+    """The text is no value of the setting; str() says what is allowed."""
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise _Unreadable("one of " + ", ".join(choices))
+        return text.lower()
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise _Unreadable("true or false")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise _Unreadable("a whole number from 0")
+    return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _setting(env: str, parse: Callable[[str], Any], default: Any, values: str, meaning: str) -> Any:
+    return field(default=default, metadata={"env": env, "parse": parse, "values": values, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the instrumentation behaves: each field is a variable and a keyword argument of ``instrument()``."""
+
+    relation: str = _setting(
+        OTEL_PYTHON_JOBSPAN_RELATION,
+        _one_of("child+link", "link", "none"),
+        "child+link",
+        "`child+link`, `link`, `none`",
+        "how a run span relates to its publish span: child of it and linked, own trace and linked, or neither",
+    )
+    retry_status: str = _setting(
+        OTEL_PYTHON_JOBSPAN_RETRY_STATUS,
+        _one_of("error", "unset"),
+        "error",
+        "`error`, `unset`",
+        "span status of a run that an exception ended and another attempt follows",
+    )
+    stack_frames: int = _setting(
+        OTEL_PYTHON_JOBSPAN_STACK_FRAMES,
+        _count,
+        30,
+        "whole number",
+        "innermost frames kept of an exception's stack; 0 for none",
+    )
+    exception_message: bool = _setting(
+        OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE,
+        _switch,
+        True,
+        "`true`, `false`",
+        "whether exception messages are recorded (redacted by pattern when they are)",
+    )
+    started_events: bool = _setting(
+        OTEL_PYTHON_JOBSPAN_STARTED_EVENTS,
+        _switch,
+        False,
+        "`true`, `false`",
+        "a log event when a run or a command starts, so that long work is seen before it ends",
+    )
+    excluded_commands: tuple[str, ...] = _setting(
+        OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS,
+        _names,
+        (),
+        "command paths with `*`, comma-separated",
+        "commands that get no span, besides the long-running programs that jobspan knows",
+    )
+    trace_job_limit: int = _setting(
+        OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT,
+        _count,
+        1000,
+        "whole number",
+        "publishes of one trace in one process that get spans of their own; further ones are summarised in batch "
+        "spans and their runs begin linked traces; 0 for no limit",
+    )
+    excluded_jobs: tuple[str, ...] = _setting(
+        OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS,
+        _names,
+        (),
+        "job names with `*`, comma-separated",
+        "jobs that get no spans; context and command still travel through them",
+    )
+    coexist: bool = _setting(
+        OTEL_PYTHON_JOBSPAN_COEXIST,
+        _switch,
+        False,
+        "`true`, `false`",
+        "leave OpenTelemetry's own Celery and Click instrumentations on beside ours: their spans come twice",
+    )
+    exception_signal: str = _setting(
+        OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,
+        _one_of("", "logs", "logs/dup"),
+        "",
+        "unset, `logs`, `logs/dup`",
+        "exceptions as span events, as log events, or both",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSettings:
+    """How the reading side behaves; each is a command-line option too."""
+
+    store: str = _setting(
+        JOBSPAN_STORE,
+        str,
+        "",
+        "path",
+        "the embedded store; by default `jobspan.duckdb` in the user's data folder",
+    )
+    backend: str = _setting(
+        JOBSPAN_BACKEND,
+        str,
+        "",
+        "`http://host:port`",
+        "a `jobspan serve` to ask instead of the local store",
+    )
+
+
+def load(given: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the instrumentation's settings: keyword arguments first, then the environment, then the defaults.
+
+    A value that cannot be read is one log line naming the setting, the value and what is allowed; the default holds.
+    """
+    return Settings(**_values(Settings, given or {}, environ))
+
+
+def load_reading(environ: Mapping[str, str] = os.environ) -> ReadingSettings:
+    """Read the reading side's settings from the environment."""
+    return ReadingSettings(**_values(ReadingSettings, {}, environ))
+
+
+def _values(cls: type, given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for setting in fields(cls):
+        env, parse = setting.metadata["env"], setting.metadata["parse"]
+        raw = given.get(setting.name)
+        name = setting.name if raw is not None else env
+        text = _text(raw) if raw is not None else environ.get(env, "").strip()
+        if not text:
+            continue
+        try:
+            values[setting.name] = parse(text)
+        except _Unreadable as allowed:
+            _say_once(f"{name}={text} is not understood: expected {allowed}; using {setting.default}")
+    return values
+
+
+def _say_once(line: str) -> None:
+    # Several instrumentors read the same environment.
+    if line not in _said:
+        _said.add(line)
+        _logger.warning("%s", line)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(map(str, value))
+    return str(value).strip()

@@ -1,0 +1,116 @@
+"""Fixtures for all rings, and the output of a failed test's programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.otlp import Collector
+from support.processes import STARTED
+from support.servers import Broker, RabbitMQ, Redis
+from support.stage import Stage
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis server for the whole session; do not kill it (``own_redis`` is for that)."""
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A RabbitMQ server for the whole session."""
+    server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis(redis_server: Redis) -> Broker:
+    """An empty Redis database of the test's own."""
+    return redis_server.database()
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_server: RabbitMQ) -> Broker:
+    """An empty RabbitMQ virtual host of the test's own."""
+    return rabbitmq_server.virtual_host()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Redis]:
+    """A Redis server that the test may kill and restart."""
+    folder = tmp_path / "own-redis"
+    folder.mkdir()
+    server = Redis(folder)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def own_rabbitmq(tmp_path: Path) -> Iterator[RabbitMQ]:
+    """A RabbitMQ server that the test may kill and restart."""
+    folder = tmp_path / "own-rabbitmq"
+    folder.mkdir()
+    server = RabbitMQ(folder)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """An OTLP collector of the test's own."""
+    with Collector() as listening:
+        yield listening
+
+
+@pytest.fixture
+def stage(redis: Broker, collector: Collector, tmp_path: Path) -> Iterator[Stage]:
+    """Redis, collector, diary, and workers on call."""
+    yield from _stage(redis, collector, tmp_path)
+
+
+@pytest.fixture
+def rabbitmq_stage(rabbitmq: Broker, collector: Collector, tmp_path: Path) -> Iterator[Stage]:
+    """The same over RabbitMQ."""
+    yield from _stage(rabbitmq, collector, tmp_path)
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def each_stage(request: pytest.FixtureRequest, collector: Collector, tmp_path: Path) -> Iterator[Stage]:
+    """The same over each broker in turn."""
+    yield from _stage(request.getfixturevalue(request.param), collector, tmp_path)
+
+
+def _stage(broker: Broker, collector: Collector, folder: Path) -> Iterator[Stage]:
+    set_up = Stage(broker, collector, folder)
+    try:
+        yield set_up
+    finally:
+        set_up.close()
+
+
+def pytest_runtest_setup() -> None:
+    """Forget the programs of the test before."""
+    STARTED.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Show what the programs printed when the test fails."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]  # a wrapper hook receives what it wraps
+    if report.failed:
+        report.sections += [(f"output of {program.name}", program.log[-6000:]) for program in STARTED]
+    return report  # type: ignore[return-value]  # and returns it

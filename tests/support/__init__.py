@@ -1,0 +1,1 @@
+"""What tests stand on: private servers, real workers, an OTLP collector, the jobs' own diary, comparison of spans."""

@@ -1,0 +1,83 @@
+"""A backend in memory: the ``Backend`` protocol over a list of spans, in the plainest words there are."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from jobspan import conventions as c
+from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.runs import RUNNING, Run, Span, is_run, run_from_span
+
+
+class Twin:
+    """Answers from ``spans``, and ``open_runs`` for what has not ended."""
+
+    def __init__(self, spans: Sequence[Span] = (), open_runs: Sequence[Run] = ()) -> None:
+        """Keep spans and open runs."""
+        self.spans = list(spans)
+        self._runs = [run_from_span(span) for span in spans if is_run(span)] + list(open_runs)
+        self.closed = False
+
+    def runs(self, where: RunFilter) -> Sequence[Run]:
+        """Return runs, newest first."""
+        found = [run for run in self._runs if _matches(run, where)]
+        return sorted(found, key=lambda run: -run.start_ns)[: where.limit]
+
+    def counts(self, where: RunFilter) -> Counts:
+        """Count runs and jobs."""
+        runs = sorted(self.runs(replace(where, limit=None, failed=False, outcomes=())), key=lambda run: run.start_ns)
+        jobs = defaultdict[str, list[Run]](list)
+        for run in runs:
+            jobs[run.job_id or run.span_id].append(run)
+        return Counts(
+            runs=len(runs),
+            jobs=len(jobs),
+            failed=sum(any(run.failed for run in tries) for tries in jobs.values()),
+            recovered=sum(
+                tries[-1].outcome == "succeeded" and any(run.outcome == "retried" for run in tries)
+                for tries in jobs.values()
+            ),
+            by_outcome=Counter(run.outcome or RUNNING for run in runs),
+        )
+
+    def find(self, prefix: str) -> Sequence[Match]:
+        """Return ids that begin so."""
+        found = [Match("command", span.attributes.get(c.JOBSPAN_COMMAND_ID, "")) for span in self.spans]
+        found += [Match("job", span.attributes.get(c.MESSAGING_MESSAGE_ID, "")) for span in self.spans]
+        found += [Match("job", run.job_id or "") for run in self._runs]
+        found += [Match("trace", span.trace_id) for span in self.spans]
+        return list(dict.fromkeys(match for match in found if match.id and match.id.startswith(prefix)))[:20]
+
+    def story(self, match: Match) -> Sequence[Span]:
+        """Return the spans of a command, a job or a trace."""
+        attribute = {"command": c.JOBSPAN_COMMAND_ID, "job": c.MESSAGING_MESSAGE_ID}.get(match.kind)
+        if attribute is None:
+            return [span for span in self.spans if span.trace_id == match.id]
+        return [span for span in self.spans if span.attributes.get(attribute) == match.id]
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+def _matches(run: Run, where: RunFilter) -> bool:
+    return all(
+        (
+            where.since_ns is None or run.start_ns >= where.since_ns,
+            where.until_ns is None or run.start_ns < where.until_ns,
+            _one_of(run.job_name, where.jobs),
+            _one_of(run.queue, where.queues),
+            _one_of(run.command_name, where.commands)
+            or any((run.command_id or "").startswith(prefix) for prefix in where.commands),
+            _one_of(run.framework, where.frameworks),
+            _one_of(run.outcome or RUNNING, where.outcomes),
+            run.failed or not where.failed,
+        )
+    )
+
+
+def _one_of(value: str | None, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(value or "", pattern) for pattern in patterns)

@@ -1,0 +1,61 @@
+"""A recorder whose spans and log events are read back from what would go over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from jobspan.recording import Recorder, dropped
+from jobspan.runs import Span
+from jobspan.settings import Settings
+from support.otlp_values import spans_of
+
+
+class Recorded:
+    """A recorder, and what it has recorded."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._spans = InMemorySpanExporter()
+        self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # its __init__ has no types
+        tracing, logging = TracerProvider(), LoggerProvider()
+        tracing.add_span_processor(SimpleSpanProcessor(self._spans))
+        logging.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
+        self.tell = Recorder(settings, tracer_provider=tracing, logger_provider=logging)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """All ended spans, first ended first."""
+        return tuple(received.span for received in spans_of(encode_spans(self._spans.get_finished_spans())))
+
+    @property
+    def log_events(self) -> tuple[Any, ...]:
+        """All emitted log records."""
+        return tuple(data.log_record for data in self._logs.get_finished_logs())
+
+
+@pytest.fixture
+def recording() -> Callable[..., Recorded]:
+    """Make a recorder with the given settings."""
+    return lambda **settings: Recorded(Settings(**settings))
+
+
+@pytest.fixture
+def recorded(recording: Callable[..., Recorded]) -> Recorded:
+    """A recorder with default settings."""
+    return recording()
+
+
+@pytest.fixture(autouse=True)
+def nothing_dropped_before() -> Iterator[None]:
+    """Each test counts from zero."""
+    dropped.forget()
+    yield
+    dropped.forget()
