@@ -55,6 +55,11 @@ JOBSPAN_JOB_MEMORY_SOURCE = "jobspan.job.memory.source"
 JOBSPAN_JOB_RETRY_REASON = "jobspan.job.retry.reason"
 JOBSPAN_JOB_RETRY_DELAY = "jobspan.job.retry.delay"
 JOBSPAN_JOB_DEAD_LETTERED = "jobspan.job.dead_lettered"
+JOBSPAN_JOB_LOST_REASON = "jobspan.job.lost.reason"
+JOBSPAN_JOB_EXIT_CODE = "jobspan.job.exit.code"
+JOBSPAN_JOB_EXIT_SIGNAL = "jobspan.job.exit.signal"
+JOBSPAN_JOB_OOM_KILLED = "jobspan.job.oom_killed"
+JOBSPAN_JOB_END_ESTIMATED = "jobspan.job.end_estimated"
 JOBSPAN_JOB_REDELIVERED = "jobspan.job.redelivered"
 JOBSPAN_JOB_PARENT_ID = "jobspan.job.parent.id"
 JOBSPAN_JOB_GROUP_ID = "jobspan.job.group.id"
@@ -85,6 +90,11 @@ LINK_AMBIENT = "ambient"
 # Values
 SYSTEM_RABBITMQ = "rabbitmq"
 MEMORY_PROCESS = "process"
+MEMORY_SAMPLED = "sampled"
+LOST_SIGNAL = "signal"
+LOST_OOM = "oom"
+LOST_EXIT = "exit"
+LOST_HOST = "host"
 ERROR_OTHER = "_OTHER"
 ERROR_TIMEOUT = "timeout"
 ERROR_WORKER_LOST = "worker_lost"
@@ -222,6 +232,22 @@ ATTRIBUTES = (
     AttributeRow(JOBSPAN_JOB_RETRY_REASON, _RUN, "C", "string", "", "why a retried run asked for another (redacted)"),
     AttributeRow(JOBSPAN_JOB_RETRY_DELAY, _RUN, "C", "double", "s", "asked-for delay before the next run"),
     AttributeRow(JOBSPAN_JOB_DEAD_LETTERED, _RUN, "C", "bool", "", "the broker's dead-letter store has it now"),
+    AttributeRow(
+        JOBSPAN_JOB_LOST_REASON,
+        _RUN,
+        "C",
+        "string",
+        "",
+        "of a lost run: `signal`, `oom`, `exit`, or `host` when its worker went with whoever watched it",
+    ),
+    AttributeRow(JOBSPAN_JOB_EXIT_CODE, _RUN, "C", "int", "", "with which the process of a lost run left"),
+    AttributeRow(JOBSPAN_JOB_EXIT_SIGNAL, _RUN, "C", "string", "", "that ended the process of a lost run: `SIGKILL`"),
+    AttributeRow(
+        JOBSPAN_JOB_OOM_KILLED, _RUN, "C", "bool", "", "of a SIGKILL: the kernel killed for want of memory meanwhile"
+    ),
+    AttributeRow(
+        JOBSPAN_JOB_END_ESTIMATED, _RUN, "C", "bool", "", "nobody saw the process die: the end is its last sign of life"
+    ),
     AttributeRow(JOBSPAN_JOB_REDELIVERED, _RUN, "C", "bool", "", "the broker gave it out before and saw no end"),
     AttributeRow(JOBSPAN_JOB_PARENT_ID, _MESSAGING, "C", "string", "", "job that published this one"),
     AttributeRow(JOBSPAN_JOB_GROUP_ID, _JOB, "C", "string", "", "group or chord"),

@@ -93,7 +93,10 @@ class BatchFinished(NamedTuple):
 
 
 class RunStarted(NamedTuple):
-    """A worker begins one attempt. ``received_ns`` is when the worker got the message, if it knows."""
+    """A worker begins one attempt. ``received_ns`` is when the worker got the message, if it knows.
+
+    ``is_safe``: the broker still has the message, and delivers it again when the worker dies.
+    """
 
     key: Hashable
     job: Job
@@ -107,6 +110,7 @@ class RunStarted(NamedTuple):
     eager: bool = False
     options: JobOptions = NOTHING
     arguments: Arguments | None = None
+    is_safe: bool = False
 
 
 class RunFinished(NamedTuple):
@@ -138,7 +142,7 @@ class RunAbandoned(NamedTuple):
 
 
 class RunLost(NamedTuple):
-    """A run ended whose own process could not tell: another process, which knows how, tells all of it."""
+    """A run of another process ended, or is about to, and that process cannot tell: this one knows how."""
 
     job: Job
     broker: Broker
@@ -153,6 +157,28 @@ class RunLost(NamedTuple):
     function: str | None = None
     error: BaseException | None = None
     options: JobOptions = NOTHING
+
+
+class WatchStarted(NamedTuple):
+    """A worker begins: from now on this process tells what its children, and earlier workers, could not."""
+
+
+class ProcessEnded(NamedTuple):
+    """A process that ran jobs for this one is dead. ``exit_code`` is negative for a signal; None: not known.
+
+    ``is_final`` says of a job's id whether a run of it that was cut off was the last.
+    """
+
+    pid: int
+    exit_code: int | None
+    at_ns: int
+    is_final: Callable[[str], bool]
+
+
+class WatchEnded(NamedTuple):
+    """The worker ends, and its children have ended before it. ``is_final`` as in ``ProcessEnded``."""
+
+    is_final: Callable[[str], bool]
 
 
 class JobDropped(NamedTuple):
@@ -198,6 +224,9 @@ Event = (
     | RunFinished
     | RunAbandoned
     | RunLost
+    | WatchStarted
+    | ProcessEnded
+    | WatchEnded
     | JobDropped
     | CommandStarted
     | CommandFinished

@@ -23,6 +23,7 @@ OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS"
 OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT = "OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT"
 OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS"
 OTEL_PYTHON_JOBSPAN_COEXIST = "OTEL_PYTHON_JOBSPAN_COEXIST"
+OTEL_PYTHON_JOBSPAN_STATE_DIR = "OTEL_PYTHON_JOBSPAN_STATE_DIR"
 OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
@@ -134,6 +135,14 @@ class Settings:
         False,
         "`true`, `false`",
         "leave OpenTelemetry's own Celery and Click instrumentations on beside ours: their spans come twice",
+    )
+    state_dir: str = _setting(
+        OTEL_PYTHON_JOBSPAN_STATE_DIR,
+        str,
+        "",
+        "path, `off`",
+        "folder of the flight records, from which the runs of killed processes are told; where not set a private one "
+        "in shared memory; a volume keeps them when a whole container is killed; `off` for none",
     )
     exception_signal: str = _setting(
         OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,

@@ -19,6 +19,8 @@ HOOK_ERROR = "hook_error"
 UNREADABLE_CONTEXT = "unreadable_context"
 UNREADABLE_FIELD = "unreadable_field"
 TABLE_FULL = "table_full"
+FLIGHT_FULL = "flight_full"
+FLIGHT_UNREADABLE = "flight_unreadable"
 
 
 def count(reason: str, detail: str, *, error: BaseException | None = None) -> None:

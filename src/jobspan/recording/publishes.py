@@ -15,6 +15,7 @@ from jobspan.recording import arguments, job_attributes, message_field, propagat
 from jobspan.recording.batches import Batch, batch_of
 from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver, Verdict
+from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records, set_error
 from jobspan.recording.message_field import Members, MessageField
 from jobspan.recording.open_spans import OpenSpans
@@ -137,6 +138,7 @@ class Publishes:
             text = self._instruments.exception_text(event.error)
             set_error(span, text.type, text.message)
             self._instruments.record_exception(span, text, c.EVENT_SEND_EXCEPTION, event.at_ns)
+        flight_log.finished(span, event.at_ns)
         span.end(event.at_ns)
 
 

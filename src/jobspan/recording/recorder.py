@@ -15,16 +15,21 @@ from jobspan.events import (
     CommandStarted,
     Event,
     JobDropped,
+    ProcessEnded,
     PublishFinished,
     PublishStarted,
     RunAbandoned,
     RunFinished,
     RunLost,
     RunStarted,
+    WatchEnded,
+    WatchStarted,
 )
 from jobspan.recording.batches import Batches
 from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver
+from jobspan.recording.deaths import Deaths
+from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments
 from jobspan.recording.publishes import Publishes
 from jobspan.recording.run_spans import RunSpans
@@ -49,12 +54,17 @@ class Recorder:
         batches = Batches(instruments, commands, cut_over)
         runs = RunSpans(instruments)
         told = ToldRuns(instruments)
+        deaths = Deaths(instruments, told)
+        flight_log.configure(settings.state_dir, given.get("tracer_provider"))
         self._begin: dict[type, Callable[[Any], None]] = {
             PublishStarted: publishes.started,
             BatchStarted: batches.started,
             RunStarted: runs.started,
-            RunLost: told.lost,
+            RunLost: deaths.lost,
             JobDropped: told.dropped,
+            WatchStarted: deaths.watch_started,
+            ProcessEnded: deaths.process_ended,
+            WatchEnded: deaths.watch_ended,
             CommandStarted: commands.started,
         }
         self._end: dict[type, Callable[[Any], None]] = {

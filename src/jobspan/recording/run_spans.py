@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from opentelemetry import context as otel_context
@@ -25,6 +25,7 @@ from jobspan.probes.cpu import clock_of
 from jobspan.probes.memory import resident_bytes
 from jobspan.recording import arguments, job_attributes, propagation, relation, summaries
 from jobspan.recording.exceptions import ExceptionText
+from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import ORIGIN, Origin, origin_of
@@ -93,6 +94,8 @@ class RunSpans:
         self._open.add(event.key, run)
         otel_context.attach(inside)
         if span.is_recording():
+            if not event.eager:
+                flight_log.began(span, _told_at_the_end(run), is_safe=event.is_safe)
             call_hook(self._instruments.run_hook, span, event.job)
             self._instruments.logs.started(c.EVENT_JOB_STARTED, span, attributes, event.at_ns)
 
@@ -112,11 +115,15 @@ class RunSpans:
             if run.span.is_recording():
                 self._write(run, event)
         except Exception:
-            self._open.take(event.key)
+            self._forget(event.key, run)
             raise
         finally:
             otel_context.attach(run.outside)
-        self._open.take(event.key)
+        self._forget(event.key, run)
+
+    def _forget(self, key: Hashable, run: _OpenRun) -> None:
+        flight_log.closed(run.span)
+        self._open.take(key)
 
     def _write(self, run: _OpenRun, event: RunFinished) -> None:
         at_ns = event.at_ns if event.has_run else run.started_ns
@@ -136,9 +143,9 @@ class RunSpans:
                 self._set_reason(run.span, event, text)
         except Exception:
             # What can be said is said; only an interrupt leaves the span open, and is followed by a second attempt.
-            run.span.end(at_ns)
+            _end(run.span, at_ns)
             raise
-        run.span.end(at_ns)
+        _end(run.span, at_ns)
 
     def _set_reason(self, span: Span, event: RunFinished, text: ExceptionText | None) -> None:
         """Say why another run follows: what the job said, else its exception."""
@@ -152,7 +159,13 @@ class RunSpans:
         """Forget the span: it never ends here, so it is never exported."""
         run = self._open.take(event.key)
         if run is not None:
+            flight_log.unwinding(run.span)
             otel_context.attach(run.outside)
+
+
+def _end(span: Span, at_ns: int) -> None:
+    flight_log.finished(span, at_ns)
+    span.end(at_ns)
 
 
 def _origin(event: RunStarted, incoming: Incoming, kind: str, attributes: dict[str, Any]) -> Origin:
@@ -201,14 +214,26 @@ def _ambient(event: RunStarted) -> SpanContext | None:
     return None if event.eager else get_current_span().get_span_context()
 
 
-def _said(event: RunFinished) -> dict[str, Any]:
+def _where() -> dict[str, Any]:
     thread = threading.current_thread()
+    return {c.PROCESS_PID: os.getpid(), c.THREAD_NAME: thread.name, c.THREAD_ID: thread.ident or 0}
+
+
+def _told_at_the_end(run: _OpenRun) -> dict[str, Any]:
+    """Return what is known now and told at a run's end, for the one who may have to tell it."""
+    found = _where()
+    if run.prefetched_s is not None:
+        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = run.prefetched_s
+    if run.memory_start_bytes is not None:
+        found[c.JOBSPAN_JOB_MEMORY_START] = run.memory_start_bytes
+    return found
+
+
+def _said(event: RunFinished) -> dict[str, Any]:
     found: dict[str, Any] = {
         c.JOBSPAN_JOB_OUTCOME: event.outcome.value,
         c.JOBSPAN_JOB_FINAL: event.final,
-        c.PROCESS_PID: os.getpid(),
-        c.THREAD_NAME: thread.name,
-        c.THREAD_ID: thread.ident or 0,
+        **_where(),
     }
     if event.max_attempts is not None:
         found[c.JOBSPAN_JOB_MAX_ATTEMPTS] = event.max_attempts

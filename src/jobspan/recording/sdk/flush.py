@@ -16,6 +16,8 @@ from typing import Any
 from opentelemetry.metrics import get_meter_provider
 from opentelemetry.trace import get_tracer_provider
 
+from jobspan.recording.sdk.pipeline import exporters_of
+
 _logger = logging.getLogger("jobspan.flush")
 
 DEADLINE_S = 2.0
@@ -121,23 +123,5 @@ def _providers() -> Iterator[Any]:
 
 
 def _exporters() -> Iterator[Any]:
-    """Find the exporters behind the SDK's own processors and readers; somebody else's are left alone."""
     for provider in _providers():
-        pipeline = getattr(provider, "_active_span_processor", None) or getattr(
-            provider, "_multi_log_record_processor", None
-        )
-        processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
-        readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
-        for holder in (*(processors or ()), *readers):
-            exporter = _exporter_of(holder)
-            if exporter is not None:
-                yield exporter
-
-
-def _exporter_of(holder: Any) -> Any:
-    batch = getattr(holder, "_batch_processor", holder)
-    for name in ("span_exporter", "_exporter"):
-        exporter = getattr(batch, name, None) or getattr(holder, name, None)
-        if exporter is not None:
-            return exporter
-    return None
+        yield from exporters_of(provider)

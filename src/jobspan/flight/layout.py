@@ -1,0 +1,46 @@
+"""How a flight file is laid out: a header, then slots of two sizes, a record each.
+
+A record is valid the moment its state is stored, which is done last: a process killed while it writes leaves a free
+slot. The checksum tells a foreign or damaged file.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import NamedTuple
+
+MAGIC = b"jobspan-flight-1"
+SUFFIX, NEW = ".flight", ".new"
+
+HEADER = Struct("=16s36sxxxxQQQQI")
+"""Magic, boot id, pid namespace, pid, start ticks, last sign of life in Unix ns, length of what follows."""
+HEADER_BYTES = 4096
+KEEPER_BYTES = 64
+"""After the header: the name of the file of the process that watches this one; then the resource of its spans."""
+SEEN = Struct("=Q")
+SEEN_AT = Struct("=16s36sxxxxQQQ").size
+
+FREE, OPEN, UNWINDING, FINISHED = range(4)
+SLOT = Struct("=IIIIQQ")
+"""State, length, checksum, unused, last sign of life in Unix ns, resident bytes at that time."""
+STATE = Struct("=I")
+READING = Struct("=QQ")
+READING_AT = 16
+
+
+class Area(NamedTuple):
+    """Slots of one size, one after the other."""
+
+    start: int
+    slot_bytes: int
+    slots: int
+
+    @property
+    def end(self) -> int:
+        """Return where the next area starts."""
+        return self.start + self.slot_bytes * self.slots
+
+
+SMALL = Area(HEADER_BYTES, 2048, 2048)
+LARGE = Area(SMALL.end, 32 * 1024, 64)
+FILE_BYTES = LARGE.end

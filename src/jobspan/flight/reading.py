@@ -1,0 +1,175 @@
+"""Flight files read by somebody else: the process that watched their owner, or the next that comes along."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from jobspan.flight.layout import (
+    FILE_BYTES,
+    FINISHED,
+    FREE,
+    HEADER,
+    HEADER_BYTES,
+    KEEPER_BYTES,
+    LARGE,
+    MAGIC,
+    SLOT,
+    SMALL,
+    SUFFIX,
+)
+from jobspan.flight.owner import Owner, this_process
+from jobspan.flight.records import SpanRecord, decode, decode_mapping
+
+
+class Left(NamedTuple):
+    """A record that a process left: with its state, and the last sign of life (Unix ns, 0 for none) and memory."""
+
+    state: int
+    span: SpanRecord
+    seen_ns: int
+    resident_bytes: int
+
+
+class Estate(NamedTuple):
+    """What a dead process left behind. ``unreadable`` counts the records that make no sense."""
+
+    owner: Owner
+    resource: dict[str, Any]
+    seen_ns: int
+    left: list[Left]
+    unreadable: int = 0
+
+
+class NotOurs(ValueError):
+    """The file is of another version, or no flight file at all."""
+
+
+def of_process(folder: Path, pid: int, keeper: str) -> Iterator[Path]:
+    """Yield the flight files of a process that this keeper watched."""
+    for path in folder.glob(f"{pid}-*{SUFFIX}"):
+        if _keeper_of(path) == keeper:
+            yield path
+
+
+def kept_by(folder: Path, keeper: str) -> Iterator[Path]:
+    """Yield the flight files of all processes that this keeper watches or watched."""
+    for path in folder.glob(f"*{SUFFIX}"):
+        if _keeper_of(path) == keeper:
+            yield path
+
+
+def orphans(folder: Path) -> Iterator[Path]:
+    """Yield the flight files of processes that have ended together with whoever watched them."""
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        keeper = _keeper_of(path)
+        if is_orphaned(path) and (not keeper or is_orphaned(folder / keeper)):
+            yield path
+
+
+def take(path: Path) -> Estate | None:
+    """Read a file and remove it; None when somebody else has taken it.
+
+    Raises:
+        NotOurs: it is removed all the same.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with closing(os.fdopen(fd, "rb", buffering=0)) as file:
+        try:
+            path.unlink()
+        except OSError:
+            return None
+        return _read(file.fileno())
+
+
+def _read(fd: int) -> Estate:
+    head = os.pread(fd, HEADER_BYTES, 0)
+    if len(head) < HEADER.size or os.fstat(fd).st_size != FILE_BYTES:
+        raise NotOurs("no header")
+    magic, boot, namespace, pid, started, seen_ns, length = HEADER.unpack_from(head)
+    if magic != MAGIC or length > HEADER_BYTES - HEADER.size:
+        raise NotOurs("another version")
+    body = head[HEADER.size : HEADER.size + length]
+    owner = Owner(boot.rstrip(b"\0").decode("ascii", "replace"), namespace, pid, started)
+    left: dict[int, Left] = {}
+    unreadable = 0
+    for raw in _slots(fd):
+        found = _record(raw)
+        if found is None:
+            unreadable += 1
+        elif found.span.span_id not in left or found.state == FINISHED:
+            # A process that dies between two stores has left both: what is finished is finished.
+            left[found.span.span_id] = found
+    return Estate(owner, decode_mapping(body[KEEPER_BYTES:]), seen_ns, list(left.values()), unreadable)
+
+
+def _slots(fd: int) -> Iterator[bytes]:
+    for area in (SMALL, LARGE):
+        at = area.start
+        while at < area.end:
+            # Space that was never reserved is a hole in the file.
+            try:
+                at = os.lseek(fd, at, os.SEEK_DATA)
+            except OSError:
+                break
+            at -= (at - area.start) % area.slot_bytes
+            if at >= area.end:
+                break
+            raw = os.pread(fd, area.slot_bytes, at)
+            if len(raw) >= SLOT.size and SLOT.unpack_from(raw)[0] != FREE:
+                yield raw
+            at += area.slot_bytes
+
+
+def _record(raw: bytes) -> Left | None:
+    state, length, checksum, _, seen_ns, resident = SLOT.unpack_from(raw)
+    data = raw[SLOT.size : SLOT.size + length]
+    if state > FINISHED or len(data) != length or crc32(data) != checksum:
+        return None
+    span = decode(data)
+    return None if span is None else Left(state, span, seen_ns, resident)
+
+
+def _keeper_of(path: Path) -> str:
+    head = _head(path)
+    return head[HEADER.size : HEADER.size + KEEPER_BYTES].rstrip(b" \0").decode("ascii", "replace") if head else ""
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER.size + KEEPER_BYTES)
+    except OSError:
+        return b""
+    return head if head[: len(MAGIC)] == MAGIC else b""
+
+
+def is_orphaned(path: Path) -> bool:
+    """Say whether the process of a file has ended: its lock is gone, and so is its pid where that can be seen."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    head = _head(path)
+    if not head:
+        return True
+    _, boot, namespace, pid, started, *_ = HEADER.unpack_from(head)
+    owner = Owner(boot.rstrip(b"\0").decode("ascii", "replace"), namespace, pid, started)
+    # In another pid namespace only the lock can be seen.
+    return owner.is_gone or owner.namespace != this_process().namespace

@@ -1,0 +1,165 @@
+"""The flight file of this process: a record is written in about a microsecond and survives a SIGKILL."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import secrets
+import time
+from pathlib import Path
+from zlib import crc32
+
+from jobspan.flight.layout import (
+    FILE_BYTES,
+    FREE,
+    HEADER,
+    HEADER_BYTES,
+    KEEPER_BYTES,
+    LARGE,
+    MAGIC,
+    NEW,
+    READING,
+    READING_AT,
+    SEEN,
+    SEEN_AT,
+    SLOT,
+    SMALL,
+    STATE,
+    SUFFIX,
+    Area,
+)
+from jobspan.flight.owner import this_process
+
+_AT_ONCE = 32
+
+
+class FlightFile:
+    """Slots that a process writes its records to.
+
+    The file is sparse: space is asked for a few slots at a time, for a store into a file system that is full would
+    kill the process. The lock on it ends with the process, however it ends.
+
+    Args:
+        folder: where it is made; ours alone.
+        keeper: name of the file of the process that watches this one; empty: none does.
+        resource: attributes of the resource of its spans, encoded.
+
+    Raises:
+        OSError: no file or no space.
+    """
+
+    def __init__(self, folder: Path, keeper: str = "", resource: bytes = b"") -> None:
+        owner = this_process()
+        self.name = f"{owner.pid}-{secrets.token_hex(6)}{SUFFIX}"
+        self.path = folder / self.name
+        # Nobody may see it before it is locked and says whose it is.
+        unfinished = self.path.with_suffix(NEW)
+        self._fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.truncate(self._fd, FILE_BYTES)
+            _reserve(self._fd, 0, HEADER_BYTES)
+            self._map = mmap.mmap(self._fd, FILE_BYTES)
+            body = keeper.encode().ljust(KEEPER_BYTES) + resource
+            if len(body) > HEADER_BYTES - HEADER.size:
+                body = body[:KEEPER_BYTES]
+            self._map[HEADER.size : HEADER.size + len(body)] = body
+            boot = owner.boot.encode()
+            HEADER.pack_into(
+                self._map, 0, MAGIC, boot, owner.namespace, owner.pid, owner.started, time.time_ns(), len(body)
+            )
+            unfinished.rename(self.path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            os.close(self._fd)
+            raise
+        self._small, self._large = _Space(self._fd, SMALL), _Space(self._fd, LARGE)
+
+    def write(self, state: int, data: bytes) -> int | None:
+        """Write a record and return its slot, to be freed; None when there is no room for it."""
+        size = len(data)
+        if size <= SMALL.slot_bytes - SLOT.size:
+            at = self._small.take()
+        elif size <= LARGE.slot_bytes - SLOT.size:
+            at = self._large.take()
+        else:
+            return None
+        if at is None:
+            return None
+        begin = at + SLOT.size
+        self._map[begin : begin + size] = data
+        SLOT.pack_into(self._map, at, FREE, size, crc32(data), 0, 0, 0)
+        STATE.pack_into(self._map, at, state)
+        return at
+
+    def set_state(self, at: int, state: int) -> None:
+        """Say of a record that it is something else now."""
+        STATE.pack_into(self._map, at, state)
+
+    def free(self, at: int) -> None:
+        """Clear a record."""
+        STATE.pack_into(self._map, at, FREE)
+        (self._small if at < SMALL.end else self._large).give_back(at)
+
+    def note(self, at: int, at_ns: int, resident_bytes: int) -> None:
+        """Leave a sign of life on an open record."""
+        READING.pack_into(self._map, at + READING_AT, at_ns, resident_bytes)
+
+    def seen(self, at_ns: int) -> None:
+        """Leave a sign of life of the process."""
+        SEEN.pack_into(self._map, SEEN_AT, at_ns)
+
+    def leave(self) -> None:
+        """Let go of it: after a fork it is the parent's, and its lock must end with the parent."""
+        # The map stays: another thread of the parent may have been writing, and nobody here will.
+        os.close(self._fd)
+
+    def remove(self) -> None:
+        """Remove the file: this process has nothing left that another one must tell."""
+        self.path.unlink(missing_ok=True)
+        os.close(self._fd)
+
+
+class _Space:
+    """The free slots of an area, the last freed first, so that few pages are ever touched."""
+
+    def __init__(self, fd: int, area: Area) -> None:
+        self._fd, self._area = fd, area
+        self._free: list[int] = []
+        self._reserved = area.start
+
+    def take(self) -> int | None:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._reserve()
+
+    def give_back(self, at: int) -> None:
+        self._free.append(at)
+
+    def _reserve(self) -> int | None:
+        start, size = self._reserved, self._area.slot_bytes
+        end = min(start + (_AT_ONCE if size < LARGE.slot_bytes else 1) * size, self._area.end)
+        if start >= end:
+            return None
+        self._reserved = end
+        try:
+            _reserve(self._fd, start, end - start)
+        except OSError:
+            self._reserved = start
+            return None
+        self._free.extend(range(end - size, start, -size))
+        return start
+
+
+def _reserve(fd: int, start: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(fd, start, size)
+            return
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+                raise
+    os.pwrite(fd, bytes(size), start)

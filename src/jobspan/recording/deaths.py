@@ -1,0 +1,234 @@
+"""What dead processes left in their flight files → the spans that they could not write themselves."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from opentelemetry.trace import Span
+
+from jobspan import conventions as c
+from jobspan.events import ProcessEnded, RunLost, WatchEnded, WatchStarted
+from jobspan.jobs import Outcome
+from jobspan.probes.oom import oom_kills
+from jobspan.recording import dropped
+from jobspan.recording.flight_log import KEEPER, flight_log
+from jobspan.recording.instruments import Instruments
+from jobspan.recording.sdk.flush import flush
+from jobspan.recording.status import set_status
+from jobspan.recording.told_runs import ToldRuns
+
+try:
+    from jobspan.flight import reading
+    from jobspan.flight.layout import FINISHED
+    from jobspan.flight.records import SpanRecord
+except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
+    pass
+
+_logger = logging.getLogger("jobspan.flight")
+_LAST_CHILDREN_S = 0.5
+
+Endings = dict[str | None, RunLost]
+
+
+class _Death(NamedTuple):
+    """How a process died: what is said of its runs. ``at_ns`` is None where only the last sign of life is known."""
+
+    said: Mapping[str, Any]
+    at_ns: int | None
+    endings: Endings
+    is_final: Callable[[str], bool] | None
+
+
+class Deaths:
+    """Reads the flight files of the processes that this one watches, and once those of workers that died whole.
+
+    How a run was cut off (hard limit, revoke, shutdown) may be known here before its process is dead: it is kept until
+    then, for the job may still end by itself.
+    """
+
+    def __init__(self, instruments: Instruments, told: ToldRuns) -> None:
+        self._instruments = instruments
+        self._told = told
+        self._endings: dict[int, Endings] = {}
+        self._folder: Path | None = None
+        self._name = ""
+        self._one_at_a_time = threading.Lock()
+        self._oom_kills: int | None = None
+
+    def watch_started(self, _: WatchStarted) -> None:
+        """Open this process's own file, by which its children name it, and tell what earlier workers left."""
+        file = flight_log.open(keeper="")
+        if file is None or self._folder is not None:
+            return
+        self._folder, self._name = file.path.parent, file.name
+        self._oom_kills = oom_kills()
+        os.environ[KEEPER] = file.name
+        atexit.register(self._leave, os.getpid())
+        threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
+
+    def lost(self, event: RunLost) -> None:
+        """Keep how a run ended until its process is dead; tell it at once where no process is watched."""
+        if self._folder is None or event.pid is None:
+            self._told.lost(event)
+        else:
+            self._endings.setdefault(event.pid, {})[event.job.id] = event
+
+    def process_ended(self, event: ProcessEnded) -> None:
+        """Tell all that a process left, once however often its death is told."""
+        if self._folder is None:
+            return
+        with self._one_at_a_time:
+            endings = self._endings.pop(event.pid, {})
+            found = list(reading.of_process(self._folder, event.pid, self._name))
+            death = _Death(self._how(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
+            for path in found:
+                self._tell(path, death)
+            if not found:
+                # Nothing is on record (no SDK, no folder, not sampled): what is known here is all there is.
+                for ending in endings.values():
+                    self._told.lost(ending)
+
+    def watch_ended(self, event: WatchEnded) -> None:
+        """Tell what children left whose end nobody told."""
+        with self._one_at_a_time:
+            self._settle(event.is_final)
+
+    def _leave(self, pid: int) -> None:
+        if pid != os.getpid():
+            return
+        deadline = time.monotonic() + _LAST_CHILDREN_S
+        with self._one_at_a_time:
+            self._settle(None)
+            # Those that are being killed at this moment.
+            while time.monotonic() < deadline and any(self._kept()):
+                time.sleep(0.01)
+                self._settle(None)
+        os.environ.pop(KEEPER, None)
+
+    def _settle(self, is_final: Callable[[str], bool] | None) -> None:
+        for path in self._kept():
+            if reading.is_orphaned(path):
+                pid = int(path.name.partition("-")[0])
+                said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
+                self._tell(path, _Death(said, time.time_ns(), self._endings.pop(pid, {}), is_final))
+
+    def _kept(self) -> list[Path]:
+        return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
+
+    def _sweep(self, folder: Path) -> None:
+        """Tell what workers left that died together with whoever watched them."""
+        try:
+            found = list(reading.orphans(folder))
+            for path in found:
+                self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, None))
+            if found:
+                flush()
+        except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
+            dropped.count(f"{dropped.HOOK_ERROR}:sweep", repr(error), error=error)
+
+    def _how(self, exit_code: int | None) -> dict[str, Any]:
+        """Say how a process died, from its exit code and the kernel's counter."""
+        if exit_code is None:
+            return {}
+        if exit_code >= 0:
+            return {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT, c.JOBSPAN_JOB_EXIT_CODE: exit_code}
+        said: dict[str, Any] = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_SIGNAL, c.JOBSPAN_JOB_EXIT_SIGNAL: _name(-exit_code)}
+        if -exit_code == signal.SIGKILL and self._oom_kills is not None:
+            before, now = self._oom_kills, oom_kills()
+            if now is not None:
+                said[c.JOBSPAN_JOB_OOM_KILLED] = now > before
+                self._oom_kills = now
+                if now > before:
+                    said[c.JOBSPAN_JOB_LOST_REASON] = c.LOST_OOM
+        return said
+
+    def _tell(self, path: Path, death: _Death) -> None:
+        try:
+            estate = reading.take(path)
+        except reading.NotOurs as error:
+            dropped.count(dropped.FLIGHT_UNREADABLE, f"a flight file could not be read: {error}")
+            return
+        if estate is None:
+            return
+        if estate.unreadable:
+            dropped.count(dropped.FLIGHT_UNREADABLE, f"{estate.unreadable} records of a flight file could not be read")
+        for left in estate.left:
+            if left.state == FINISHED:
+                self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
+            else:
+                self._cut_off(left, estate, death)
+
+    def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+        job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
+        ending = death.endings.get(job_id)
+        seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+        at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
+        said = dict(left.span.attributes) | (left.span.more or {}) | _memory(left)
+        if ending is not None:
+            outcome, final = ending.outcome, ending.final
+        else:
+            outcome = Outcome.LOST
+            final = death.is_final(job_id) if death.is_final is not None and job_id else not left.span.is_safe
+            said |= death.said
+            if death.at_ns is None:
+                said[c.JOBSPAN_JOB_END_ESTIMATED] = True
+        said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
+        error = ending.error if ending is not None else None
+        self._write(
+            left.span._replace(attributes=said),
+            estate.resource,
+            at_ns,
+            partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns),
+        )
+
+    def _set_status(self, span: Span, *, outcome: Outcome, error: BaseException | None, at_ns: int) -> None:
+        text = self._instruments.exception_text(error) if error is not None else None
+        set_status(span, self._instruments, outcome, text, at_ns)
+
+    def _write(
+        self,
+        record: SpanRecord,
+        resource: Mapping[str, Any],
+        end_ns: int,
+        complete: Callable[[Span], None],
+    ) -> None:
+        from jobspan.recording.sdk.span_records import begin_as_promised
+
+        span = begin_as_promised(self._instruments.tracer, record, resource)
+        if span is None:
+            return
+        complete(span)
+        # From here on it is this process's to lose.
+        flight_log.finished(span, end_ns)
+        span.end(end_ns)
+
+
+def _nothing_more(_: Span) -> None:
+    pass
+
+
+def _memory(left: reading.Left) -> dict[str, Any]:
+    if not left.resident_bytes:
+        return {}
+    start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START, 0)
+    return {
+        c.JOBSPAN_JOB_MEMORY_END: left.resident_bytes,
+        c.JOBSPAN_JOB_MEMORY_PEAK: max(start, left.resident_bytes),
+        c.JOBSPAN_JOB_MEMORY_SOURCE: c.MEMORY_SAMPLED,
+    }
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

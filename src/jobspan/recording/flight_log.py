@@ -1,0 +1,206 @@
+"""Spans of this process into its flight file: what is open, and what is finished but has not arrived yet.
+
+One a process, for all recorders. A span is written before the SDK has it and cleared when every exporter has sent it,
+so whatever moment the process dies at, the one who reads the file tells what this one could not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from jobspan.recording import dropped
+
+_IS_POSSIBLE = True
+try:
+    from jobspan.flight import layout, records
+    from jobspan.flight.folder import default_folder, private_folder
+    from jobspan.flight.records import SpanRecord
+    from jobspan.flight.writing import FlightFile
+except ImportError:  # no file locks: not a POSIX system
+    _IS_POSSIBLE = False
+
+_logger = logging.getLogger("jobspan.flight")
+
+KEEPER = "_JOBSPAN_KEEPER"
+"""Environment variable by which a worker's main process tells its children that it watches them: its file's name."""
+
+_MOST_FINISHED = 1_500
+
+
+class FlightLog:
+    """What a process would take with it to the grave, kept where it survives."""
+
+    def __init__(self) -> None:
+        self._wanted: Path | None = None
+        self._is_off = True
+        self._file: FlightFile | None = None
+        self._opening = threading.Lock()
+        self._exporters = 0
+        self._provider: Any = None
+        self._open: dict[int, int] = {}
+        self._finished: dict[int, int] = {}
+        self._confirmed: Counter[int] = Counter()
+
+    def configure(self, state_dir: str, provider: Any = None) -> None:
+        """Say where files go: a path, empty for the default, or ``off``."""
+        self._is_off = state_dir == "off" or not _IS_POSSIBLE
+        self._wanted = Path(state_dir) if state_dir else None
+        self._provider = provider
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the folder, made where it was missing; None when there is none to be had."""
+        if self._is_off:
+            return None
+        try:
+            return private_folder(self._wanted or default_folder())
+        except OSError as error:
+            self._give_up(error)
+            return None
+
+    @property
+    def name(self) -> str | None:
+        """Return the name of this process's file; None while it has none."""
+        return self._file.name if self._file is not None else None
+
+    def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
+        """Return this process's file, made where it was missing; None when there is none to be had."""
+        if self._file is not None or self._is_off:
+            return self._file
+        with self._opening:
+            return self._opened(span, keeper)
+
+    def _opened(self, span: Any, keeper: str | None) -> FlightFile | None:
+        folder = self.folder
+        if self._file is not None or folder is None:
+            return self._file  # another thread was faster, or there is none to be had
+        from jobspan.recording.sdk.confirmations import confirm_to
+        from jobspan.recording.sdk.span_records import resource_of
+
+        resource = records.encode_mapping(resource_of(span)) if span is not None else b""
+        self._exporters = confirm_to(self._arrived, self._provider)
+        watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
+        try:
+            self._file = FlightFile(folder, watched_by, resource)
+        except OSError as error:
+            self._give_up(error)
+        return self._file
+
+    def began(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
+        """Keep a span that has just begun, with what a survivor adds to it."""
+        span_id = span.get_span_context().span_id
+        if self._is_off or span_id in self._open or not span.get_span_context().trace_flags.sampled:
+            return
+        file = self.open(span)
+        record = _record_of(span) if file is not None else None
+        if file is None or record is None:
+            return
+        slot = self._write(file, layout.OPEN, record._replace(more=more, is_safe=is_safe))
+        if slot is not None:
+            self._open[span_id] = slot
+
+    def finished(self, span: Span, end_ns: int) -> None:
+        """Keep a span that is about to be ended, with all it holds, until it has arrived."""
+        file = self._file
+        if file is None or not self._exporters or not span.get_span_context().trace_flags.sampled:
+            return
+        span_id = span.get_span_context().span_id
+        if len(self._finished) >= _MOST_FINISHED:
+            self._let_go(file, next(iter(self._finished), 0))
+        self._let_go(file, span_id)
+        record = _record_of(span, end_ns)
+        slot = self._write(file, layout.FINISHED, record) if record is not None else None
+        if slot is not None:
+            self._finished[span_id] = slot
+
+    def closed(self, span: Span) -> None:
+        """Clear the record of an open span that has been ended."""
+        span_id = span.get_span_context().span_id
+        slot = self._open.get(span_id)
+        if slot is not None and self._file is not None:
+            self._file.free(slot)
+            self._open.pop(span_id, None)
+
+    def unwinding(self, span: Span) -> None:
+        """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
+        slot = self._open.pop(span.get_span_context().span_id, None)
+        if slot is not None and self._file is not None:
+            self._file.set_state(slot, layout.UNWINDING)
+
+    def note(self, at_ns: int, resident_bytes: int) -> None:
+        """Leave a sign of life on all open records."""
+        file = self._file
+        if file is not None:
+            for slot in list(self._open.values()):
+                file.note(slot, at_ns, resident_bytes)
+            file.seen(at_ns)
+
+    def close(self) -> None:
+        """Take the file away when this process leaves nothing untold."""
+        file = self._file
+        if file is not None and not self._open and not self._finished:
+            self._file = None
+            file.remove()
+
+    def forget(self) -> None:
+        """Begin anew after a fork: the file and what is in it are the parent's."""
+        file, self._file = self._file, None
+        self._opening = threading.Lock()
+        self._open.clear()
+        self._finished.clear()
+        self._confirmed.clear()
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.leave()
+
+    def _write(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
+        slot = file.write(state, records.encode(record))
+        if slot is None:
+            slot = file.write(state, records.encode(records.cut(record)))
+        if slot is None:
+            dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
+        return slot
+
+    def _arrived(self, span_ids: Iterable[int]) -> None:
+        file = self._file
+        if file is None:
+            return
+        for span_id in span_ids:
+            if span_id not in self._finished:
+                continue
+            if self._exporters > 1:
+                self._confirmed[span_id] += 1
+                if self._confirmed[span_id] < self._exporters:
+                    continue
+            self._let_go(file, span_id)
+
+    def _let_go(self, file: FlightFile, span_id: int) -> None:
+        slot = self._finished.pop(span_id, None)
+        if slot is not None:
+            file.free(slot)
+            self._confirmed.pop(span_id, None)
+
+    def _give_up(self, error: OSError) -> None:
+        self._is_off = True
+        _logger.warning("no flight record, so the runs of killed processes are not told: %s", error)
+
+
+def _record_of(span: Span, end_ns: int | None = None) -> SpanRecord | None:
+    from jobspan.recording.sdk.span_records import record_of
+
+    return record_of(span, end_ns)
+
+
+flight_log = FlightLog()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=flight_log.forget)

@@ -1,0 +1,28 @@
+"""The exporters behind the SDK's own processors and readers; somebody else's are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def exporters_of(provider: Any) -> Iterator[Any]:
+    """Yield the exporters of a provider of any signal."""
+    pipeline = getattr(provider, "_active_span_processor", None) or getattr(
+        provider, "_multi_log_record_processor", None
+    )
+    processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
+    readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    for holder in (*(processors or ()), *readers):
+        exporter = _exporter_of(holder)
+        if exporter is not None:
+            yield exporter
+
+
+def _exporter_of(holder: Any) -> Any:
+    batch = getattr(holder, "_batch_processor", holder)
+    for name in ("span_exporter", "_exporter"):
+        exporter = getattr(batch, name, None) or getattr(holder, name, None)
+        if exporter is not None:
+            return exporter
+    return None
