@@ -166,19 +166,19 @@ class WatchStarted(NamedTuple):
 class ProcessEnded(NamedTuple):
     """A process that ran jobs for this one is dead. ``exit_code`` is negative for a signal; None: not known.
 
-    ``is_final`` says of a job's id whether a run of it that was cut off was the last.
+    ``is_final`` says of a job's id whether a run of it that was cut off was the last; None: not known.
     """
 
     pid: int
     exit_code: int | None
     at_ns: int
-    is_final: Callable[[str], bool]
+    is_final: Callable[[str], bool | None]
 
 
 class WatchEnded(NamedTuple):
     """The worker ends, and its children have ended before it. ``is_final`` as in ``ProcessEnded``."""
 
-    is_final: Callable[[str], bool]
+    is_final: Callable[[str], bool | None]
 
 
 class JobDropped(NamedTuple):

@@ -87,6 +87,7 @@ class Surroundings:
             "OTEL_SERVICE_NAME": service,
             TEST_BROKER_URL: self.broker_url,
             TEST_DIARY: str(self.diary_path),
+            "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(self.folder / "flight"),
             # What else is installed beside us is switched on by the tests that are about it.
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "celery,click",
             **self.telemetry.variables(),

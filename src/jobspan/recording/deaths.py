@@ -22,7 +22,7 @@ from jobspan.probes.oom import oom_kills
 from jobspan.recording import dropped
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments
-from jobspan.recording.sdk.flush import flush
+from jobspan.recording.sdk.flush import flush, flush_soon
 from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
 
@@ -45,7 +45,7 @@ class _Death(NamedTuple):
     said: Mapping[str, Any]
     at_ns: int | None
     endings: Endings
-    is_final: Callable[[str], bool] | None
+    is_final: Callable[[str], bool | None]
 
 
 class Deaths:
@@ -92,6 +92,8 @@ class Deaths:
             death = _Death(self._how(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
             for path in found:
                 self._tell(path, death)
+            if found or endings:
+                flush_soon()
             if not found:
                 # Nothing is on record (no SDK, no folder, not sampled): what is known here is all there is.
                 for ending in endings.values():
@@ -107,14 +109,14 @@ class Deaths:
             return
         deadline = time.monotonic() + _LAST_CHILDREN_S
         with self._one_at_a_time:
-            self._settle(None)
+            self._settle(_not_known)
             # Those that are being killed at this moment.
             while time.monotonic() < deadline and any(self._kept()):
                 time.sleep(0.01)
-                self._settle(None)
+                self._settle(_not_known)
         os.environ.pop(KEEPER, None)
 
-    def _settle(self, is_final: Callable[[str], bool] | None) -> None:
+    def _settle(self, is_final: Callable[[str], bool | None]) -> None:
         for path in self._kept():
             if reading.is_orphaned(path):
                 pid = int(path.name.partition("-")[0])
@@ -129,7 +131,7 @@ class Deaths:
         try:
             found = list(reading.orphans(folder))
             for path in found:
-                self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, None))
+                self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
             if found:
                 flush()
         except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
@@ -170,6 +172,8 @@ class Deaths:
     def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
         job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
         ending = death.endings.get(job_id)
+        if ending is not None and ending.at_ns < left.span.start_ns:
+            ending = None  # of an attempt before this one
         seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
         at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
         said = dict(left.span.attributes) | (left.span.more or {}) | _memory(left)
@@ -177,7 +181,8 @@ class Deaths:
             outcome, final = ending.outcome, ending.final
         else:
             outcome = Outcome.LOST
-            final = death.is_final(job_id) if death.is_final is not None and job_id else not left.span.is_safe
+            known = death.is_final(job_id) if job_id else None
+            final = not left.span.is_safe if known is None else known
             said |= death.said
             if death.at_ns is None:
                 said[c.JOBSPAN_JOB_END_ESTIMATED] = True
@@ -214,6 +219,10 @@ class Deaths:
 
 def _nothing_more(_: Span) -> None:
     pass
+
+
+def _not_known(_: str) -> None:
+    return None
 
 
 def _memory(left: reading.Left) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, get_tracer_provider
 
 from jobspan.recording import dropped
+from jobspan.recording.sdk.flush import last
 
 _IS_POSSIBLE = True
 try:
@@ -45,6 +46,7 @@ class FlightLog:
         self._file: FlightFile | None = None
         self._opening = threading.Lock()
         self._exporters = 0
+        self._asked: Any = None
         self._provider: Any = None
         self._open: dict[int, int] = {}
         self._finished: dict[int, int] = {}
@@ -83,11 +85,9 @@ class FlightLog:
         folder = self.folder
         if self._file is not None or folder is None:
             return self._file  # another thread was faster, or there is none to be had
-        from jobspan.recording.sdk.confirmations import confirm_to
         from jobspan.recording.sdk.span_records import resource_of
 
         resource = records.encode_mapping(resource_of(span)) if span is not None else b""
-        self._exporters = confirm_to(self._arrived, self._provider)
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
         try:
             self._file = FlightFile(folder, watched_by, resource)
@@ -111,7 +111,11 @@ class FlightLog:
     def finished(self, span: Span, end_ns: int) -> None:
         """Keep a span that is about to be ended, with all it holds, until it has arrived."""
         file = self._file
-        if file is None or not self._exporters or not span.get_span_context().trace_flags.sampled:
+        if (
+            file is None
+            or not (self._exporters or self._find_exporters())
+            or not span.get_span_context().trace_flags.sampled
+        ):
             return
         span_id = span.get_span_context().span_id
         if len(self._finished) >= _MOST_FINISHED:
@@ -162,6 +166,15 @@ class FlightLog:
             with contextlib.suppress(OSError):
                 file.leave()
 
+    def _find_exporters(self) -> int:
+        """Have the exporters tell what arrives; the provider may be set after our first span."""
+        provider = self._provider or get_tracer_provider()
+        if provider is not self._asked:
+            from jobspan.recording.sdk.confirmations import confirm_to
+
+            self._asked, self._exporters = provider, confirm_to(self._arrived, provider)
+        return self._exporters
+
     def _write(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
         slot = file.write(state, records.encode(record))
         if slot is None:
@@ -201,6 +214,7 @@ def _record_of(span: Span, end_ns: int | None = None) -> SpanRecord | None:
 
 
 flight_log = FlightLog()
+last(flight_log.close)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=flight_log.forget)

@@ -36,6 +36,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
 
         from jobspan.instrumentors import schedules
         from jobspan.instrumentors.celery import canvas
+        from jobspan.instrumentors.celery.children import Children, keep
         from jobspan.instrumentors.celery.main_process import MainProcess, watch
         from jobspan.instrumentors.celery.publishing import PublishHooks
         from jobspan.instrumentors.celery.signals import connect
@@ -48,3 +49,4 @@ class CeleryInstrumentor(LibraryInstrumentor):
         patches.wrap(module.Celery, "send_task", publishing.send_task)
         patches.on_undo(connect(sink, publishing))
         watch(MainProcess(sink), patches)
+        keep(Children(sink), patches)

@@ -71,6 +71,20 @@ class MainProcess:
         self._undecodable(consumer, *args, **kwargs)
         return wrapped(*args, **kwargs)
 
+    def terminate(
+        self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Stand around ``Request.terminate``, which announces it only after the signal is sent."""
+        self._terminated(request, *args, **kwargs)
+        return wrapped(*args, **kwargs)
+
+    def cancel(
+        self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Stand around ``Request.cancel``, which announces it only after the signal is sent."""
+        self._cut_off(request, Outcome.INTERRUPTED, final=request.acknowledged, at_ns=time.time_ns())
+        return wrapped(*args, **kwargs)
+
     def announce_revoked(
         self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
@@ -108,6 +122,14 @@ class MainProcess:
         if not terminated:
             self._never_ran(request, Outcome.EXPIRED if expired else Outcome.REVOKED)
         elif signum not in _NOT_DEADLY:
+            self._cut_off(request, Outcome.REVOKED, final=True, at_ns=time.time_ns())
+
+    @guarded
+    def _terminated(self, request: Request, pool: Any, signal: Any = None) -> None:
+        from billiard.common import TERM_SIGNAME
+        from celery.platforms import signals as numbers
+
+        if numbers.signum(signal or TERM_SIGNAME) not in _NOT_DEADLY:
             self._cut_off(request, Outcome.REVOKED, final=True, at_ns=time.time_ns())
 
     @guarded
@@ -198,6 +220,8 @@ def watch(main: MainProcess, patches: Patches) -> None:
         patches.on_undo(partial(heard.disconnect, dispatch_uid=f"jobspan-{heard.name}"))
 
     def requests(module: Any) -> None:
+        patches.wrap(module.Request, "terminate", main.terminate)
+        patches.wrap(module.Request, "cancel", main.cancel)
         patches.wrap(module.Request, "_announce_revoked", main.announce_revoked)
         patches.wrap(module.Request, "_announce_cancelled", main.announce_cancelled)
         patches.wrap(module.Request, "on_timeout", main.on_timeout)

@@ -82,7 +82,7 @@ def _failed(key: int, task: Task, error: BaseException, at_ns: int) -> RunFinish
     return RunFinished(
         key,
         outcome,
-        final=not (isinstance(error, (SystemExit, KeyboardInterrupt)) and _runs_again_with_another_worker(task)),
+        final=not (isinstance(error, (SystemExit, KeyboardInterrupt)) and _leaves_it_to_another(task)),
         at_ns=at_ns,
         error=_cause_of(error) if has_error else None,
         max_attempts=max_attempts(task) if task.request.retries else None,
@@ -138,14 +138,15 @@ def _is_celerys_own(reject: Reject) -> bool:
     return inner is not None and inner.tb_frame.f_globals.get("__name__") == "celery.app.task"
 
 
-def _runs_again_with_another_worker(task: Task) -> bool:
+def _leaves_it_to_another(task: Task) -> bool:
+    return not task.request.is_eager and runs_again_when_lost(task, task.request.retries)
+
+
+def runs_again_when_lost(task: Task, retries: int) -> bool:
     """Say whether Celery runs a task once more whose worker process left in the midst of it."""
-    if task.request.is_eager:
-        return False
-    if task.acks_late and task.reject_on_worker_lost:
-        return True
-    limit = task.max_retries
-    return bool(getattr(task, "retry_on_worker_lost", False)) and (limit is None or task.request.retries < limit)
+    limit, is_retried = task.max_retries, bool(getattr(task, "retry_on_worker_lost", False))
+    is_exhausted = is_retried and limit is not None and retries >= limit
+    return not is_exhausted and (is_retried or bool(task.acks_late and task.reject_on_worker_lost))
 
 
 def _is_gevents(error: BaseException, name: str) -> bool:

@@ -28,7 +28,7 @@ from jobspan.instrumentors.celery.outcomes import how_it_ended
 from jobspan.instrumentors.celery.publishing import PublishHooks
 from jobspan.instrumentors.guard import guarded
 from jobspan.jobs import Outcome
-from jobspan.recording.sdk.flush import flush
+from jobspan.recording.sdk.flush import flush_and_leave
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
@@ -54,7 +54,7 @@ class RunHooks:
     @guarded
     def process_ends(self, **_: Any) -> None:
         """Take ``worker_process_shutdown``: the child leaves by ``os._exit``, so what it holds goes out now."""
-        flush()
+        flush_and_leave()
 
     @guarded
     def before_run(self, task: Task, args: Any = (), kwargs: Any = None, **_: Any) -> None:
@@ -79,6 +79,7 @@ class RunHooks:
                 eager=bool(request.is_eager),
                 options=options_of(task),
                 arguments=arguments_of(args, kwargs, vars(request), task),
+                is_safe=bool(task.acks_late),
             )
         )
 

@@ -27,7 +27,7 @@ from jobspan.instrumentors.dramatiq.publishing import Publishing
 from jobspan.instrumentors.dramatiq.runs import Run, Runs
 from jobspan.instrumentors.guard import guarded, unbroken
 from jobspan.jobs import Outcome
-from jobspan.recording.sdk.flush import flush
+from jobspan.recording.sdk.flush import flush_and_leave
 
 
 class JobspanMiddleware(Middleware):
@@ -96,7 +96,7 @@ class JobspanMiddleware(Middleware):
     @guarded
     def after_worker_shutdown(self, broker: Any, worker: Any) -> None:
         """The process leaves by ``os._exit``: what it holds goes out now."""
-        flush()
+        flush_and_leave()
 
     def _begin(self, broker: Any, message: Any) -> Run:
         now = time.time_ns()

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from opentelemetry.trace import get_tracer_provider
-
 from jobspan.recording.sdk.pipeline import exporters_of
 
 _MARK = "_jobspan_confirms"
 
 
-def confirm_to(arrived: Callable[[Iterable[int]], None], provider: Any = None) -> int:
-    """Tell the span ids of each batch that an exporter has sent.
-
-    Args:
-        provider: whose exporters; the global one by default.
+def confirm_to(arrived: Callable[[Iterable[int]], None], provider: Any) -> int:
+    """Tell the span ids of each batch that an exporter of a provider has sent.
 
     Returns:
         how many exporters will tell; with none, nobody can say what has arrived.
     """
     found = 0
-    for exporter in exporters_of(get_tracer_provider() if provider is None else provider):
+    for exporter in exporters_of(provider):
         found += 1
         if not hasattr(exporter, _MARK):
             _stand_around(exporter, arrived)

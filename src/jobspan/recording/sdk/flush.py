@@ -23,6 +23,7 @@ _logger = logging.getLogger("jobspan.flush")
 DEADLINE_S = 2.0
 _askers = 0
 _before: list[Callable[[], None]] = []
+_last: list[Callable[[], None]] = []
 _standby: _Standby | None = None
 
 
@@ -42,9 +43,28 @@ def before(step: Callable[[], None]) -> None:
         _before.append(step)
 
 
+def last(step: Callable[[], None]) -> None:
+    """Do this when the process leaves and all is flushed, once however often it is asked for."""
+    if step not in _last:
+        _last.append(step)
+
+
+def flush_and_leave() -> None:
+    """Export all signals of a process that leaves without its exit handlers."""
+    flush()
+    _take_last_steps()
+
+
+def flush_soon() -> None:
+    """Export all signals without waiting for it."""
+    _started(_flush_all, threading.Event())
+
+
 def flush_or_give_up(deadline_s: float = DEADLINE_S) -> None:
     """Export all signals; past the deadline stop the exporters, and say so."""
-    if flush(deadline_s):
+    is_done = flush(deadline_s)
+    _take_last_steps()
+    if is_done:
         return
     _logger.warning("telemetry could not be sent within %.0f s: what is left is dropped", deadline_s)
     # The process is leaving: what the exporters say of being stopped helps nobody.
@@ -52,6 +72,11 @@ def flush_or_give_up(deadline_s: float = DEADLINE_S) -> None:
     for exporter in _exporters():
         if not _started(_stop, exporter):
             _stop(exporter)
+
+
+def _take_last_steps() -> None:
+    for step in _last:
+        step()
 
 
 def flush_at_exit() -> Callable[[], None]:
