@@ -89,21 +89,11 @@ def revoke_all(stage: Stage, signals: dict[str, list[str]]) -> None:
     """Revoke the running jobs that wait for it, each with the next signal of its kind."""
     jobs = sum(map(len, signals.values()))
     wait_until(lambda: len(waiting(stage)) == jobs, deadline_s=40, what=f"{jobs} jobs wait for their end")
-    # A child that is killed takes along what it has not exported yet: that is not what these tests are about.
-    pids = {run.pid for run in waiting(stage)}
-    before = {(run.job_id, run.attempt) for run in stage.diary.runs if run.pid in pids and run.ended_ns is not None}
-    wait_until(lambda: before <= told(stage), deadline_s=10, what="earlier runs of those processes are told")
     app = Celery(broker=stage.broker.url, set_as_current=False)
     for run in waiting(stage):
         name = signals[run.job.rpartition(".")[2]].pop()
         app.control.revoke(run.job_id, terminate=True, signal=name)
     app.close()
-
-
-def told(stage: Stage) -> set[tuple[str, int]]:
-    """Return job id and attempt of every run span that has arrived."""
-    found = [span.attributes for span in stage.collector.spans if is_run(span)]
-    return {(run["messaging.message.id"], run["jobspan.job.attempt"]) for run in found if "messaging.message.id" in run}
 
 
 def waiting(stage: Stage) -> list[TrueRun]:
@@ -113,9 +103,6 @@ def waiting(stage: Stage) -> list[TrueRun]:
 
 @pytest.mark.timeout(180)
 def test_every_outcome_is_told_once_by_a_prefork_worker(each_stage: Stage) -> None:
-    # Over gRPC a child that is forked while its parent exports may take so long for its first export that it is killed
-    # before: what it finished is lost then.
-    each_stage.export_over_http()
     each_stage.celery(app=APP, concurrency=5, expect=LOGGED)
     jobs = ANYWHERE | IN_CHILDREN
     put(each_stage, *jobs, *REVOKED_WHILE_RUNNING)

@@ -43,7 +43,7 @@ def lies(spans: Sequence[Span], truth: Truth, *, relation: str = "child+link") -
     """Return what the spans get wrong; empty when they tell the truth and nothing but.
 
     Runs are matched one-to-one on (job id, attempt, delivery), publishes on (job id, attempt), commands on the
-    process id. A run that never ended may have no span, or one with the outcome ``lost``.
+    process id. A run that never ended was lost.
 
     Args:
         spans: all that was exported; spans of other libraries are passed over.
@@ -85,8 +85,7 @@ class _Comparison:
         what = f"run {true.job} {true.job_id} attempt {true.attempt} delivery {true.delivery}"
         span = self.runs.get(_run_key(true), [None])[0]
         if span is None:
-            if true.outcome is not None:
-                yield f"{what}: no span"
+            yield f"{what}: no span"
             return
         yield from _different(what, _run_facts(span), _true_run_facts(true))
         yield from _outside(what, span, true)

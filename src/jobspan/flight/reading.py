@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -21,6 +21,7 @@ from jobspan.flight.layout import (
     MAGIC,
     SLOT,
     SMALL,
+    STATE,
     SUFFIX,
 )
 from jobspan.flight.owner import Owner, this_process
@@ -28,8 +29,9 @@ from jobspan.flight.records import SpanRecord, decode, decode_mapping
 
 
 class Left(NamedTuple):
-    """A record that a process left: with its state, and the last sign of life (Unix ns, 0 for none) and memory."""
+    """A record that a process left: its place and state, its last sign of life (Unix ns, 0: none) and memory then."""
 
+    at: int
     state: int
     span: SpanRecord
     seen_ns: int
@@ -90,6 +92,21 @@ def take(path: Path) -> Estate | None:
         return _read(file.fileno())
 
 
+def peek(path: Path) -> Estate | None:
+    """Read the file of a living process; None when there is none, or it makes no sense."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            return _read(file.fileno())
+    except (OSError, NotOurs):
+        return None
+
+
+def clear(path: Path, left: Left) -> None:
+    """Take a record that a living process has left to us."""
+    with suppress(OSError), path.open("r+b", buffering=0) as file:
+        os.pwrite(file.fileno(), STATE.pack(FREE), left.at)
+
+
 def _read(fd: int) -> Estate:
     head = os.pread(fd, HEADER_BYTES, 0)
     if len(head) < HEADER.size or os.fstat(fd).st_size != FILE_BYTES:
@@ -101,8 +118,8 @@ def _read(fd: int) -> Estate:
     owner = Owner(boot.rstrip(b"\0").decode("ascii", "replace"), namespace, pid, started)
     left: dict[int, Left] = {}
     unreadable = 0
-    for raw in _slots(fd):
-        found = _record(raw)
+    for at, raw in _slots(fd):
+        found = _record(at, raw)
         if found is None:
             unreadable += 1
         elif found.span.span_id not in left or found.state == FINISHED:
@@ -111,7 +128,7 @@ def _read(fd: int) -> Estate:
     return Estate(owner, decode_mapping(body[KEEPER_BYTES:]), seen_ns, list(left.values()), unreadable)
 
 
-def _slots(fd: int) -> Iterator[bytes]:
+def _slots(fd: int) -> Iterator[tuple[int, bytes]]:
     for area in (SMALL, LARGE):
         at = area.start
         while at < area.end:
@@ -125,17 +142,17 @@ def _slots(fd: int) -> Iterator[bytes]:
                 break
             raw = os.pread(fd, area.slot_bytes, at)
             if len(raw) >= SLOT.size and SLOT.unpack_from(raw)[0] != FREE:
-                yield raw
+                yield at, raw
             at += area.slot_bytes
 
 
-def _record(raw: bytes) -> Left | None:
+def _record(at: int, raw: bytes) -> Left | None:
     state, length, checksum, _, seen_ns, resident = SLOT.unpack_from(raw)
     data = raw[SLOT.size : SLOT.size + length]
     if state > FINISHED or len(data) != length or crc32(data) != checksum:
         return None
     span = decode(data)
-    return None if span is None else Left(state, span, seen_ns, resident)
+    return None if span is None else Left(at, state, span, seen_ns, resident)
 
 
 def _keeper_of(path: Path) -> str:

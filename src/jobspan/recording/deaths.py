@@ -23,18 +23,20 @@ from jobspan.recording import dropped
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments
 from jobspan.recording.sdk.flush import flush, flush_soon
+from jobspan.recording.sdk.fork_gate import guard_forks
 from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
 
 try:
     from jobspan.flight import reading
-    from jobspan.flight.layout import FINISHED
+    from jobspan.flight.layout import FINISHED, UNWINDING
     from jobspan.flight.records import SpanRecord
 except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
     pass
 
 _logger = logging.getLogger("jobspan.flight")
 _LAST_CHILDREN_S = 0.5
+_SURVIVED_S = 1.0
 
 Endings = dict[str | None, RunLost]
 
@@ -66,6 +68,7 @@ class Deaths:
 
     def watch_started(self, _: WatchStarted) -> None:
         """Open this process's own file, by which its children name it, and tell what earlier workers left."""
+        guard_forks()
         file = flight_log.open(keeper="")
         if file is None or self._folder is not None:
             return
@@ -80,7 +83,10 @@ class Deaths:
         if self._folder is None or event.pid is None:
             self._told.lost(event)
         else:
+            is_first = not self._endings
             self._endings.setdefault(event.pid, {})[event.job.id] = event
+            if is_first:
+                threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
 
     def process_ended(self, event: ProcessEnded) -> None:
         """Tell all that a process left, once however often its death is told."""
@@ -103,6 +109,31 @@ class Deaths:
         """Tell what children left whose end nobody told."""
         with self._one_at_a_time:
             self._settle(event.is_final)
+
+    def _tell_survivors(self) -> None:
+        """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""
+        while self._endings and self._folder is not None:
+            time.sleep(_SURVIVED_S)
+            with self._one_at_a_time:
+                for pid, endings in list(self._endings.items()):
+                    for path in reading.of_process(self._folder, pid, self._name):
+                        self._tell_unwound(path, endings)
+                    if not endings:
+                        self._endings.pop(pid, None)
+
+    def _tell_unwound(self, path: Path, endings: Endings) -> None:
+        estate = reading.peek(path)
+        if estate is None:
+            return
+        jobs = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID): left for left in estate.left}
+        before_ns = time.time_ns() - int(_SURVIVED_S * 1e9 / 2)
+        for job_id in list(endings):
+            left = jobs.get(job_id)
+            if left is None or left.state == FINISHED:
+                del endings[job_id]  # it has ended by itself
+            elif left.state == UNWINDING and left.seen_ns < before_ns:
+                reading.clear(path, left)
+                self._cut_off(left, estate, _Death({}, left.seen_ns, {job_id: endings.pop(job_id)}, _not_known))
 
     def _leave(self, pid: int) -> None:
         if pid != os.getpid():

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -138,6 +139,7 @@ class FlightLog:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
         slot = self._open.pop(span.get_span_context().span_id, None)
         if slot is not None and self._file is not None:
+            self._file.note(slot, time.time_ns(), 0)
             self._file.set_state(slot, layout.UNWINDING)
 
     def note(self, at_ns: int, resident_bytes: int) -> None:

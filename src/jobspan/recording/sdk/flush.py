@@ -13,10 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from opentelemetry.metrics import get_meter_provider
-from opentelemetry.trace import get_tracer_provider
-
-from jobspan.recording.sdk.pipeline import exporters_of
+from jobspan.recording.sdk.pipeline import exporters_of, providers
 
 _logger = logging.getLogger("jobspan.flush")
 
@@ -124,7 +121,7 @@ def _started(work: Callable[[Any], None], argument: Any) -> bool:
 
 
 def _flush_all(done: threading.Event) -> None:
-    for provider in _providers():
+    for provider in providers():
         try:
             provider.force_flush()
         except Exception:
@@ -139,14 +136,6 @@ def _stop(exporter: Any) -> None:
         _logger.debug("shutdown of %r failed", exporter, exc_info=True)
 
 
-def _providers() -> Iterator[Any]:
-    from opentelemetry._logs import get_logger_provider
-
-    for provider in (get_tracer_provider(), get_logger_provider(), get_meter_provider()):
-        if hasattr(provider, "force_flush"):
-            yield provider
-
-
 def _exporters() -> Iterator[Any]:
-    for provider in _providers():
+    for provider in providers():
         yield from exporters_of(provider)

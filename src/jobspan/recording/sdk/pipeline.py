@@ -1,9 +1,24 @@
-"""The exporters behind the SDK's own processors and readers; somebody else's are left alone."""
+"""The providers of this process, and the exporters behind the SDK's own processors and readers.
+
+Somebody else's are left alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+from opentelemetry.metrics import get_meter_provider
+from opentelemetry.trace import get_tracer_provider
+
+
+def providers() -> Iterator[Any]:
+    """Yield the global providers that can export."""
+    from opentelemetry._logs import get_logger_provider
+
+    for provider in (get_tracer_provider(), get_logger_provider(), get_meter_provider()):
+        if hasattr(provider, "force_flush"):
+            yield provider
 
 
 def exporters_of(provider: Any) -> Iterator[Any]:
