@@ -79,7 +79,8 @@ def ran(instrumentation: Instrumentation, until: Callable[[Callable[[], Any]], N
         scheduler.add_job(function, name="tidy up")
         scheduler.start()
         try:
-            until(lambda: instrumentation.spans)
+            # A scheduler that is shut down before it has taken off a job that is done fails in its thread.
+            until(lambda: instrumentation.spans and not scheduler.get_jobs())
         finally:
             scheduler.shutdown()
 
