@@ -60,3 +60,18 @@ def killed_and_retried(self: Task) -> None:
         if not self.request.retries:
             os.kill(os.getpid(), 9)
             time.sleep(30)
+
+
+@app.task(bind=True)
+def brief(self: Task, milliseconds: int) -> None:
+    """Take a short while."""
+    with _noted(self):
+        time.sleep(milliseconds / 1000)
+
+
+@app.task(bind=True, acks_late=True, reject_on_worker_lost=True)
+def persistent(self: Task, milliseconds: int) -> None:
+    """Take a short while; Celery puts the message back when the process dies."""
+    with _noted(self):
+        time.sleep(milliseconds / 1000)
+        put(ok)

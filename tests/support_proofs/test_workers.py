@@ -82,6 +82,7 @@ def test_nothing_of_the_developers_own_settings_reaches_a_program(
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_METRIC_EXPORT_INTERVAL": "500",
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "celery,click",
+        "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(tmp_path / "flight"),
         "OTEL_SERVICE_NAME": "s",
         "OTEL_TRACES_EXPORTER": "otlp",
         "TEST_BROKER_URL": "b",
