@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import time
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 from jobspan import conventions as c
 from jobspan.runs import Span, is_run
 from support.stage import Stage
+from support.workers import TESTS, Instrumented
 
 LATER_MS = 60_000
 """A batch delay that no test waits for: what a process has finished is still with it when it dies."""
 
+_QUIET_S = 3.0
 _HOW_LOST = (c.JOBSPAN_JOB_LOST_REASON, c.JOBSPAN_JOB_EXIT_SIGNAL, c.JOBSPAN_JOB_EXIT_CODE, c.JOBSPAN_JOB_OOM_KILLED)
 
 
@@ -56,3 +60,27 @@ def outcomes(spans: Iterable[Span]) -> list[tuple[str, str, bool]]:
         )
         for span in runs
     )
+
+
+def load(stage: Stage, seconds: float, *jobs: str) -> Instrumented:
+    """Start a program that puts these jobs in turn, 40 a second, for so long."""
+    return stage.program(
+        "python", str(TESTS / "apps" / "load.py"), str(seconds), json.dumps(jobs), name="load", expect=(".",)
+    )
+
+
+class Quiet:
+    """Says whether nothing runs any more, but in processes that were killed, and nothing new has begun for a while.
+
+    Not every job begins: Celery forgets one that it has given to a child which dies before it takes it up.
+    """
+
+    def __init__(self, stage: Stage, killed: Container[int] = ()) -> None:
+        self.stage, self.killed = stage, killed
+        self.seen, self.since = -1, 0.0
+
+    def __call__(self) -> bool:
+        runs = self.stage.diary.runs
+        if len(runs) != self.seen or any(run.ended_ns is None and run.pid not in self.killed for run in runs):
+            self.seen, self.since = len(runs), time.monotonic()
+        return time.monotonic() - self.since > _QUIET_S

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanKind
 
 from jobspan import conventions as c
 from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
@@ -21,7 +21,7 @@ from jobspan.jobs import Outcome
 from jobspan.probes.oom import oom_kills
 from jobspan.recording import dropped
 from jobspan.recording.flight_log import KEEPER, flight_log
-from jobspan.recording.instruments import Instruments
+from jobspan.recording.instruments import Instruments, set_error
 from jobspan.recording.sdk.flush import flush, flush_soon
 from jobspan.recording.sdk.fork_gate import guard_forks
 from jobspan.recording.status import set_status
@@ -202,6 +202,9 @@ class Deaths:
         for left in estate.left:
             if left.state == FINISHED:
                 self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
+            elif left.span.kind != SpanKind.CONSUMER.value:
+                at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
+                self._write(left.span, estate.resource, at_ns, _cut_short)
             else:
                 self._cut_off(left, estate, death)
 
@@ -263,6 +266,10 @@ class Deaths:
 
 def _nothing_more(_: Span) -> None:
     pass
+
+
+def _cut_short(span: Span) -> None:
+    set_error(span, c.ERROR_WORKER_LOST, None)
 
 
 def _not_known(_: str) -> None:

@@ -112,6 +112,11 @@ class FlightLog:
         if slot is not None:
             self._open[span_id] = slot
 
+    def began_inside(self, span: Span) -> None:
+        """Keep a span that has just begun in a process that runs jobs; others have no file, and need none for it."""
+        if self._file is not None:
+            self.began(span, {}, is_safe=False)
+
     def finished(self, span: Span, end_ns: int) -> None:
         """Keep a span that is about to be ended, with all it holds, until it has arrived."""
         file = self._file

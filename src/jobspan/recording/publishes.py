@@ -86,6 +86,7 @@ class Publishes:
         otel_context.attach(inside)
         if summary is None:
             call_hook(self._instruments.publish_hook, span, job)
+            flight_log.began_inside(span)
         propagation.write(event.carrier, inside, field)
 
     def finished(self, event: PublishFinished) -> None:
@@ -143,6 +144,7 @@ class Publishes:
             self._instruments.record_exception(span, text, c.EVENT_SEND_EXCEPTION, event.at_ns)
         flight_log.finished(span, event.at_ns)
         span.end(event.at_ns)
+        flight_log.closed(span)
 
 
 def _as_scheduled(event: PublishStarted, origin: Origin | None) -> Any:
