@@ -18,6 +18,7 @@ from typing import Any
 
 from opentelemetry.trace import Span, get_tracer_provider
 
+from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last
 
@@ -217,6 +218,7 @@ def _record_of(span: Span, end_ns: int | None = None) -> SpanRecord | None:
 
 flight_log = FlightLog()
 last(flight_log.close)
+sampler.tell_each_second(flight_log.note)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=flight_log.forget)
