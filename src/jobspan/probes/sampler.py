@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -49,33 +50,39 @@ class Sampler:
         """See to it that readings are taken so often; False where they are not to be had."""
         if every_s >= self._every_s:
             return True
-        if self._bell is None and not self._start():
+        if not (self._bell is not None or self._start()) or not self._is_possible:
             return False
         self._every_s = every_s
-        # It may be awake already, or have been woken by another run.
-        with contextlib.suppress(RuntimeError):
-            self._bell.release()
+        if self._bell is not None:  # else another run is starting the thread at this moment
+            # It may be awake already, or have been woken by another run.
+            with contextlib.suppress(RuntimeError):
+                self._bell.release()
         return True
 
     def _begin_anew(self) -> None:
         self._bell: Any = None
         self._every_s = NEVER
         self._is_possible = True
+        self._to_start = [True]
 
     def _start(self) -> bool:
-        if not self._is_possible:
-            return False
-        self._is_possible = False
+        try:
+            self._to_start.pop()  # one of all threads gets it
+        except IndexError:
+            return self._is_possible
+        self._is_possible = self._has_started()
+        return self._is_possible
+
+    def _has_started(self) -> bool:
         threads = real_threads()
-        if threads is None or resident_bytes() is None:
+        if threads is None or sys.platform != "linux":
             return False
         bell = threads.lock()
         bell.acquire()
-        self._bell = bell
         try:
+            self._bell = bell
             threads.start(self._sample, ())
         except RuntimeError:  # no more threads to be had
-            self._bell = None
             return False
         return True
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from opentelemetry.trace import Span, get_tracer_provider
 
+from jobspan.probes.memory import resident_bytes
 from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last
@@ -140,7 +141,7 @@ class FlightLog:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
         slot = self._open.pop(span.get_span_context().span_id, None)
         if slot is not None and self._file is not None:
-            self._file.note(slot, time.time_ns(), 0)
+            self._file.note(slot, time.time_ns(), resident_bytes() or 0)
             self._file.set_state(slot, layout.UNWINDING)
 
     def note(self, at_ns: int, resident_bytes: int) -> None:
