@@ -23,7 +23,7 @@ class HighWaterMark:
 
     def __init__(self) -> None:
         self._comes_down: bool | None = None
-        self._inherited_bytes = 0
+        self._inherited_bytes: int | None = None
 
     def reset(self) -> bool:
         """Bring it down to what is resident now; False where it does not come down, which is tried out once."""
@@ -34,8 +34,9 @@ class HighWaterMark:
     def read(self) -> int | None:
         """Return the highest resident set since it was reset."""
         highest = lifetime_bytes()
-        # An exec's share of it never changes: what is above it is of this program.
-        return highest if highest is not None and highest > self._inherited_bytes else _from_status()
+        # What it has from before an exec never changes: what is above that is of this program.
+        is_ours = highest is not None and self._inherited_bytes is not None and highest > self._inherited_bytes
+        return highest if is_ours else _from_status()
 
     def begin_anew(self) -> None:
         """Take a fork into account: no exec came before it; whether its mark comes down is known or tried again."""
@@ -46,7 +47,9 @@ class HighWaterMark:
         before = _raised()
         if before is None or not _clear():
             return False
-        after, self._inherited_bytes = _from_status(), lifetime_bytes() or 0
+        after = _from_status()
+        if self._inherited_bytes is None:
+            self._inherited_bytes = lifetime_bytes()
         return after is not None and before - after > _TRIAL_BYTES / 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -160,6 +161,39 @@ def test_a_forked_child_is_alone_and_exact(begun: Callable[..., RunCost]) -> Non
     os.close(reading)
     os.close(writing)
     assert (int(grown), source, at_once) == (about(60), "exact", "1")
+
+
+AFTER_EXEC = """
+import os, sys
+from jobspan.probes.run_cost import RunCost
+held = bytearray(b"x") * (300 << 20)
+MEASURE = '''
+import os
+from jobspan.probes.high_water import lifetime_bytes
+from jobspan.probes.run_cost import RunCost
+def measured():
+    run = RunCost()
+    run.begin()
+    run.measure_memory(may_reset=True)
+    len(bytearray(b"x") * (40 << 20))
+    memory = run.memory()
+    run.end()
+    grown = round((memory.peak_bytes - memory.start_bytes) / 2**20)
+    print(38 <= grown <= 42, memory.source.value, lifetime_bytes() > 300 << 20, flush=True)
+measured()
+if os.fork() == 0:
+    measured()
+    os._exit(0)
+os.wait()
+'''
+os.execv(sys.executable, [sys.executable, "-c", MEASURE])
+"""
+
+
+def test_what_a_process_was_before_an_exec_is_no_part_of_a_peak() -> None:
+    done = subprocess.run([sys.executable, "-c", AFTER_EXEC], capture_output=True, text=True, timeout=60, check=False)
+    # The system's own figure has it, and a fork is rid of it.
+    assert done.stdout.splitlines() == ["True exact True", "True exact False"], done.stderr
 
 
 def test_what_is_asked_elsewhere_than_on_linux_says_the_same() -> None:
