@@ -32,8 +32,15 @@ COUNTING = """
 
 def ran(program: str) -> str:
     """Run a program with its own threads, and return what it printed."""
+    # Python 3.12 and newer warn of every fork beside a thread.
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(COUNTING) + textwrap.dedent(program)],
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            textwrap.dedent(COUNTING) + textwrap.dedent(program),
+        ],
         env={"PYTHONPATH": "tests"},
         capture_output=True,
         text=True,
