@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -90,6 +91,8 @@ class Sampler:
         bell, lingered, told_s = self._bell, 0, 0.0
         # The process may end meanwhile, and with it all that is used here.
         with contextlib.suppress(Exception):
+            # The host's handlers belong to its own threads.
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             while True:
                 bell.acquire(timeout=-1 if self._every_s == NEVER else self._every_s)
                 now_s = time.monotonic()

@@ -117,6 +117,17 @@ def test_short_runs_beside_each_other_do_not_wake_it_one_by_one() -> None:
     assert ran(program) == "True"
 
 
+def test_it_takes_no_signal_of_the_hosts() -> None:
+    program = """
+        run = begun(may_reset=False)
+        wait_until(lambda: readings, deadline_s=5, what="a reading")
+        newest = max(os.listdir("/proc/self/task"), key=int)
+        blocked = open(f"/proc/self/task/{newest}/status").read().partition("SigBlk:")[2].split()[0]
+        print(all(int(blocked, 16) >> number - 1 & 1 for number in (10, 12, 15)))
+    """
+    assert ran(program) == "True"
+
+
 def test_a_forked_child_starts_its_own() -> None:
     program = """
         run = begun(may_reset=False)
