@@ -255,7 +255,9 @@ def _said(event: RunFinished) -> dict[str, Any]:
 
 
 def _costs(run: _OpenRun) -> dict[str, Any]:
-    found: dict[str, Any] = {c.JOBSPAN_JOB_CONCURRENCY: run.cost.at_once}
+    found: dict[str, Any] = {}
+    if run.cost.at_once:  # else an interrupt landed before it was counted
+        found[c.JOBSPAN_JOB_CONCURRENCY] = run.cost.at_once
     cpu_s, memory = run.cost.cpu_s(), run.cost.memory()
     if run.prefetched_s is not None:
         found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = run.prefetched_s
