@@ -24,6 +24,7 @@ OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT = "OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT"
 OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS"
 OTEL_PYTHON_JOBSPAN_COEXIST = "OTEL_PYTHON_JOBSPAN_COEXIST"
 OTEL_PYTHON_JOBSPAN_STATE_DIR = "OTEL_PYTHON_JOBSPAN_STATE_DIR"
+OTEL_PYTHON_JOBSPAN_MEMORY = "OTEL_PYTHON_JOBSPAN_MEMORY"
 OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
@@ -147,6 +148,14 @@ class Settings:
         "path, `off`",
         "folder of the flight records, from which the runs of killed processes are told; where not set a private one "
         "in shared memory; a volume keeps them when a whole container is killed; `off` for none",
+    )
+    memory: str = _setting(
+        OTEL_PYTHON_JOBSPAN_MEMORY,
+        _one_of("exact", "sampled", "off"),
+        "exact",
+        "`exact`, `sampled`, `off`",
+        "a run's memory: its true peak where it is alone in its process, for which the kernel's high-water mark is "
+        "reset (`ru_maxrss` shows that), from readings only, or not at all",
     )
     exception_signal: str = _setting(
         OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,

@@ -277,9 +277,9 @@ def _not_known(_: str) -> None:
 
 
 def _memory(left: reading.Left) -> dict[str, Any]:
-    if not left.resident_bytes:
-        return {}
-    start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START, 0)
+    start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START)
+    if start is None or not left.resident_bytes:
+        return {}  # not wanted, or dead before the first reading
     return {
         c.JOBSPAN_JOB_MEMORY_END: left.resident_bytes,
         c.JOBSPAN_JOB_MEMORY_PEAK: max(start, left.resident_bytes),

@@ -18,6 +18,8 @@ from typing import Any
 
 from opentelemetry.trace import Span, get_tracer_provider
 
+from jobspan.probes.memory import resident_bytes
+from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last
 
@@ -147,7 +149,7 @@ class FlightLog:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
         slot = self._open.pop(span.get_span_context().span_id, None)
         if slot is not None and self._file is not None:
-            self._file.note(slot, time.time_ns(), 0)
+            self._file.note(slot, time.time_ns(), resident_bytes() or 0)
             self._file.set_state(slot, layout.UNWINDING)
 
     def leaving(self) -> None:
@@ -234,6 +236,7 @@ def _record_of(span: Span, end_ns: int | None = None) -> SpanRecord | None:
 
 flight_log = FlightLog()
 last(flight_log.close)
+sampler.tell_each_second(flight_log.note)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=flight_log.forget)

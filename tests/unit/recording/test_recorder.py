@@ -48,7 +48,9 @@ RUN = {
     "jobspan.job.cpu.time": ANY_NOT_NEGATIVE,
     "jobspan.job.memory.start": ANY_INT,
     "jobspan.job.memory.end": ANY_INT,
-    "jobspan.job.memory.source": "process",
+    "jobspan.job.memory.peak": ANY_INT,
+    "jobspan.job.memory.source": "exact",
+    "jobspan.job.concurrency": 1,
     "process.pid": ANY_INT,
     "thread.id": ANY_INT,
     "thread.name": "MainThread",
@@ -400,7 +402,7 @@ def test_a_job_that_never_ran_is_a_run_of_no_length_without_costs(recorded: Reco
     recorded.tell(
         JobDropped(job(), REDIS, carrier, "w1", Outcome.UNROUTABLE, final=True, at_ns=at, error_type="unknown_job")
     )
-    said = ("jobspan.job.cpu.time", "jobspan.job.memory", "process.pid", "thread.")
+    said = ("jobspan.job.cpu.time", "jobspan.job.memory", "jobspan.job.concurrency", "process.pid", "thread.")
     attributes = {name: value for name, value in {**RUN, **WAITED}.items() if not name.startswith(said)}
     attributes |= {"jobspan.job.outcome": "unroutable", "error.type": "unknown_job"}
     links = [expected_link("publish", "publish")]
