@@ -72,8 +72,12 @@ def parse_json(signal: str, body: bytes) -> Message:
     """
     request = REQUESTS[signal]()
     try:
-        ParseDict(_with_base64_ids(json.loads(body)), request, ignore_unknown_fields=True)
-    except (ParseError, ValueError, TypeError, RecursionError) as error:
+        said = json.loads(body)
+        if not isinstance(said, dict):
+            raise TypeError(f"expected an object, not {type(said).__name__}")  # an empty list would pass for one
+        ParseDict(_with_base64_ids(said), request, ignore_unknown_fields=True)
+    except (ParseError, ValueError, TypeError, RecursionError, SystemError) as error:
+        # SystemError: protobuf looks up a name with a lone surrogate in it.
         raise MalformedData(f"the body is no JSON {request.DESCRIPTOR.name}: {error}") from error
     return request
 
