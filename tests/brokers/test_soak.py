@@ -64,13 +64,13 @@ def merged(spans: Sequence[Span]) -> tuple[list[Span], int]:
 
 def with_moments(runs: Sequence[TrueRun], spans: Sequence[Span], killed: dict[int, int]) -> Iterator[TrueRun]:
     """Return the runs as the worker lived them: one killed at its job's very edge is lost to the worker."""
-    told = {}
+    told: dict[tuple[str, int], list[Span]] = {}
     for span in sorted(filter(is_run, spans), key=lambda span: span.start_ns):
         key = span.attributes[c.MESSAGING_MESSAGE_ID], span.attributes[c.JOBSPAN_JOB_ATTEMPT]
         told.setdefault(key, []).append(span)
     for run in runs:
-        span = next(iter(told.get((run.job_id, run.attempt), [])[run.delivery - 1 :]), None)
-        is_lost = span is not None and span.attributes[c.JOBSPAN_JOB_OUTCOME] == "lost"
+        delivered = told.get((run.job_id, run.attempt), [])[run.delivery - 1 : run.delivery]
+        is_lost = any(span.attributes[c.JOBSPAN_JOB_OUTCOME] == "lost" for span in delivered)
         if is_lost and run.ended_ns and killed.get(run.pid, 0) - run.ended_ns < MOMENT_NS:
             yield replace(run, outcome=None, final=None, ended_ns=None, error_type=None)
         else:
