@@ -85,6 +85,7 @@ JOBSPAN_LINK_TYPE = "jobspan.link.type"
 LINK_PUBLISH = "publish"
 LINK_PREVIOUS_ATTEMPT = "previous_attempt"
 LINK_MEMBER = "member"
+LINK_LOST_RUN = "lost_run"
 LINK_AMBIENT = "ambient"
 
 # Values

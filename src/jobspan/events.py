@@ -163,6 +163,10 @@ class WatchStarted(NamedTuple):
     """A worker begins: from now on this process tells what its children, and earlier workers, could not."""
 
 
+class ProcessLeaving(NamedTuple):
+    """This process is about to leave by itself: that cuts off the runs which have not ended by then."""
+
+
 class ProcessEnded(NamedTuple):
     """A process that ran jobs for this one is dead. ``exit_code`` is negative for a signal; None: not known.
 
@@ -225,6 +229,7 @@ Event = (
     | RunAbandoned
     | RunLost
     | WatchStarted
+    | ProcessLeaving
     | ProcessEnded
     | WatchEnded
     | JobDropped

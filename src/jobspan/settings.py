@@ -60,6 +60,10 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _folder(text: str) -> str:
+    return "off" if text.lower() == "off" else text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -138,7 +142,7 @@ class Settings:
     )
     state_dir: str = _setting(
         OTEL_PYTHON_JOBSPAN_STATE_DIR,
-        str,
+        _folder,
         "",
         "path, `off`",
         "folder of the flight records, from which the runs of killed processes are told; where not set a private one "

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -20,10 +21,11 @@ import pytest
 from jobspan import conventions as c
 from jobspan.runs import Span, is_run
 from support.compare import Truth, lies
+from support.deaths import lost_links
 from support.diary import TrueRun
 from support.stage import Stage
 from support.waiting import wait_until
-from support.workers import TESTS, Instrumented
+from support.workers import TESTS, DramatiqWorker, Instrumented
 
 SOAK_S = float(os.environ.get("JOBSPAN_SOAK_S", "20"))
 MOMENT_NS = 50_000_000
@@ -53,6 +55,16 @@ def load(stage: Stage, *jobs: str) -> Instrumented:
     return stage.program("python", str(TESTS / "apps" / "load.py"), str(SOAK_S), json.dumps(jobs), name="load")
 
 
+def assert_linked(spans: Sequence[Span]) -> None:
+    """Every run of a job that came back links to the one before it, which was lost."""
+    by_attempt: dict[tuple[object, object], list[Span]] = {}
+    for span in sorted(filter(is_run, spans), key=lambda span: span.start_ns):
+        key = span.attributes[c.MESSAGING_MESSAGE_ID], span.attributes[c.JOBSPAN_JOB_ATTEMPT]
+        by_attempt.setdefault(key, []).append(span)
+    for lost, again in (pair for found in by_attempt.values() for pair in pairwise(found)):
+        assert lost_links(again) == [(lost.trace_id, lost.span_id)]
+
+
 def merged(spans: Sequence[Span]) -> tuple[list[Span], int]:
     """Leave out what was exported twice, the same each time, and say how many that were."""
     found: dict[tuple[str, str], Span] = {}
@@ -64,13 +76,13 @@ def merged(spans: Sequence[Span]) -> tuple[list[Span], int]:
 
 def with_moments(runs: Sequence[TrueRun], spans: Sequence[Span], killed: dict[int, int]) -> Iterator[TrueRun]:
     """Return the runs as the worker lived them: one killed at its job's very edge is lost to the worker."""
-    told: dict[tuple[str, int], list[Span]] = {}
+    told: dict[tuple[object, object], list[Span]] = {}
     for span in sorted(filter(is_run, spans), key=lambda span: span.start_ns):
         key = span.attributes[c.MESSAGING_MESSAGE_ID], span.attributes[c.JOBSPAN_JOB_ATTEMPT]
         told.setdefault(key, []).append(span)
     for run in runs:
-        delivered = told.get((run.job_id, run.attempt), [])[run.delivery - 1 : run.delivery]
-        is_lost = any(span.attributes[c.JOBSPAN_JOB_OUTCOME] == "lost" for span in delivered)
+        found = told.get((run.job_id, run.attempt), [])[run.delivery - 1 : run.delivery]
+        is_lost = [span.attributes[c.JOBSPAN_JOB_OUTCOME] for span in found] == ["lost"]
         if is_lost and run.ended_ns and killed.get(run.pid, 0) - run.ended_ns < MOMENT_NS:
             yield replace(run, outcome=None, final=None, ended_ns=None, error_type=None)
         else:
@@ -81,7 +93,7 @@ def with_moments(runs: Sequence[TrueRun], spans: Sequence[Span], killed: dict[in
 def test_celery_children_killed_at_random_under_load(stage: Stage) -> None:
     worker = stage.celery(app="apps.mortal_app", concurrency=4, expect=(r"WorkerLost|^billiard\.|^celery\.",))
     killer = Killer(lambda: worker.pid, seed=4)
-    producer = load(stage, "mortal:brief=5", "mortal:brief=100", "mortal:persistent=30")
+    producer = load(stage, "mortal:brief=5", "mortal:brief=150", "mortal:persistent=60")
     while producer.is_alive:
         time.sleep(killer.random.uniform(0.3, 2.0))
         killer.kill()
@@ -90,12 +102,33 @@ def test_celery_children_killed_at_random_under_load(stage: Stage) -> None:
     assert_soaked(stage, killer)
 
 
-def is_done(stage: Stage, killer: Killer) -> bool:
-    """Say whether every job that was put has run, and no run is open but those of the dead."""
-    runs = stage.diary.runs
-    return {put.job_id for put in stage.diary.publishes} <= {run.job_id for run in runs} and all(
-        run.ended_ns is not None or run.pid in killer.killed for run in runs
-    )
+@pytest.mark.timeout(SOAK_S + 120)
+def test_dramatiq_processes_killed_at_random_under_load(stage: Stage) -> None:
+    def restarted() -> DramatiqWorker:
+        return stage.dramatiq(
+            module="apps.mortal_dramatiq_app", processes=2, threads=4, expect=("exited unexpectedly",)
+        )
+
+    worker = restarted()
+    killer = Killer(lambda: worker.pid, seed=4)
+    producer = load(stage, "mortal_dramatiq:brief=5", "mortal_dramatiq:brief=150")
+    while producer.is_alive:
+        time.sleep(killer.random.uniform(1.0, 3.0))
+        killer.kill()
+        if killer.killed:
+            # One that is dead stops all of them.
+            worker.wait(30)
+            worker = restarted()
+    wait_until(lambda: is_done(stage, killer, comes_back=True), deadline_s=60, what="every job has ended")
+    worker.stop()
+    assert_soaked(stage, killer)
+
+
+def is_done(stage: Stage, killer: Killer, *, comes_back: bool = False) -> bool:
+    """Say whether every job that was put has run (or, where what is lost comes back, ended), and none is running."""
+    runs, put = stage.diary.runs, {publish.job_id for publish in stage.diary.publishes}
+    began = {run.job_id for run in runs if run.ended_ns is not None or not comes_back}
+    return put <= began and all(run.ended_ns is not None or run.pid in killer.killed for run in runs)
 
 
 def assert_soaked(stage: Stage, killer: Killer) -> None:
@@ -107,4 +140,5 @@ def assert_soaked(stage: Stage, killer: Killer) -> None:
     lost = sum(span.attributes.get(c.JOBSPAN_JOB_OUTCOME) == "lost" for span in spans)
     print(f"{len(killer.killed)} killed, {len(runs)} runs, {lost} lost, {twice} spans exported twice")
     assert not found, "\n  ".join([f"of {len(runs)} runs, {len(killer.killed)} processes killed:", *found])
+    assert_linked(spans)
     assert lost > 0

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from opentelemetry.trace import Span
 
 from jobspan import conventions as c
-from jobspan.events import ProcessEnded, RunLost, WatchEnded, WatchStarted
+from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
 from jobspan.probes.oom import oom_kills
 from jobspan.recording import dropped
@@ -28,7 +28,7 @@ from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
 
 try:
-    from jobspan.flight import reading
+    from jobspan.flight import lost_runs, reading
     from jobspan.flight.layout import FINISHED, UNWINDING
     from jobspan.flight.records import SpanRecord
 except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
@@ -87,6 +87,10 @@ class Deaths:
             self._endings.setdefault(event.pid, {})[event.job.id] = event
             if is_first:
                 threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+
+    def process_leaving(self, _: ProcessLeaving) -> None:
+        """Say in this process's own file that no death cuts off what is open."""
+        flight_log.leaving()
 
     def process_ended(self, event: ProcessEnded) -> None:
         """Tell all that a process left, once however often its death is told."""
@@ -160,6 +164,7 @@ class Deaths:
     def _sweep(self, folder: Path) -> None:
         """Tell what workers left that died together with whoever watched them."""
         try:
+            lost_runs.sweep(folder)
             found = list(reading.orphans(folder))
             for path in found:
                 self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
@@ -211,12 +216,14 @@ class Deaths:
         if ending is not None:
             outcome, final = ending.outcome, ending.final
         else:
-            outcome = Outcome.LOST
+            outcome = Outcome.INTERRUPTED if estate.is_leaving else Outcome.LOST
             known = death.is_final(job_id) if job_id else None
             final = not left.span.is_safe if known is None else known
-            said |= death.said
+            said |= {} if estate.is_leaving else death.said
             if death.at_ns is None:
                 said[c.JOBSPAN_JOB_END_ESTIMATED] = True
+        if outcome is Outcome.LOST and not final and job_id is not None:
+            self._keep_for_the_next(job_id, left.span)
         said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
         error = ending.error if ending is not None else None
         self._write(
@@ -225,6 +232,12 @@ class Deaths:
             at_ns,
             partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns),
         )
+
+    def _keep_for_the_next(self, job_id: str, span: SpanRecord) -> None:
+        if flight_log.folder is not None:
+            attempt = span.attributes.get(c.JOBSPAN_JOB_ATTEMPT, 1)
+            lost = lost_runs.LostRun(f"{span.trace_id:032x}", f"{span.span_id:016x}", attempt)
+            lost_runs.note(flight_log.folder, job_id, lost)
 
     def _set_status(self, span: Span, *, outcome: Outcome, error: BaseException | None, at_ns: int) -> None:
         text = self._instruments.exception_text(error) if error is not None else None

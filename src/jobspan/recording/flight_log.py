@@ -23,8 +23,9 @@ from jobspan.recording.sdk.flush import last
 
 _IS_POSSIBLE = True
 try:
-    from jobspan.flight import layout, records
+    from jobspan.flight import layout, lost_runs, records
     from jobspan.flight.folder import default_folder, private_folder
+    from jobspan.flight.lost_runs import LostRun
     from jobspan.flight.records import SpanRecord
     from jobspan.flight.writing import FlightFile
 except ImportError:  # no file locks: not a POSIX system
@@ -42,7 +43,7 @@ class FlightLog:
     """What a process would take with it to the grave, kept where it survives."""
 
     def __init__(self) -> None:
-        self._wanted: Path | None = None
+        self._wanted = Path()
         self._is_off = True
         self._file: FlightFile | None = None
         self._opening = threading.Lock()
@@ -56,8 +57,10 @@ class FlightLog:
     def configure(self, state_dir: str, provider: Any = None) -> None:
         """Say where files go: a path, empty for the default, or ``off``."""
         self._is_off = state_dir == "off" or not _IS_POSSIBLE
-        self._wanted = Path(state_dir) if state_dir else None
         self._provider = provider
+        if not self._is_off:
+            # A worker may change its folder later, and its children must find the same.
+            self._wanted = (Path(state_dir).expanduser() if state_dir else default_folder()).absolute()
 
     @property
     def folder(self) -> Path | None:
@@ -65,7 +68,7 @@ class FlightLog:
         if self._is_off:
             return None
         try:
-            return private_folder(self._wanted or default_folder())
+            return private_folder(self._wanted)
         except OSError as error:
             self._give_up(error)
             return None
@@ -141,6 +144,15 @@ class FlightLog:
         if slot is not None and self._file is not None:
             self._file.note(slot, time.time_ns(), 0)
             self._file.set_state(slot, layout.UNWINDING)
+
+    def leaving(self) -> None:
+        """Say that this process leaves by itself: open spans are cut off by that."""
+        if self._file is not None:
+            self._file.say_leaving()
+
+    def lost_run_of(self, job_id: str | None) -> LostRun | None:
+        """Take the note of where the lost run of a job is told; None when there is none."""
+        return None if self._is_off or job_id is None else lost_runs.take(str(self._wanted), job_id)
 
     def note(self, at_ns: int, resident_bytes: int) -> None:
         """Leave a sign of life on all open records."""

@@ -11,7 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, 
 from jobspan import conventions as c
 from jobspan.events import PublishFinished, PublishStarted
 from jobspan.job_options import JobOptions
-from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, summaries
+from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of
 from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver, Verdict
@@ -47,6 +47,9 @@ class Publishes:
         outside = otel_context.get_current()
         context = Context() if event.is_root else self._commands.caller()
         origin = origin_of(context)
+        if origin is None and event.job.attempt > 1:
+            context = resumed.context_of(event, context)
+            origin = origin_of(context)
         called = self._instruments.wishes.of_call(event, origin)
         job = _in_workflow(event, origin, _as_scheduled(event, origin))
         event = event._replace(job=job, options=called.over(event.options))

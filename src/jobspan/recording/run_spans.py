@@ -42,6 +42,8 @@ class _OpenRun(NamedTuple):
     cpu_clock: Callable[[], float] | None
     cpu_start_s: float
     memory_start_bytes: int | None
+    untold: tuple[str | None, int] | None = None
+    """Id and attempt of a job delivered again, whose lost run nobody had told when this one began."""
 
 
 class RunSpans:
@@ -66,6 +68,7 @@ class RunSpans:
         attributes = job_attributes.of_run(event, incoming.field)
         # Told when the job has run: one that never began has not waited for it.
         prefetched = attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)
+        lost = _lost_before(event, attributes)
         origin = _origin(event, incoming, kind, attributes)
         if not self._instruments.wishes.are_traced(wanted, event.job.name):
             self._pass_on(event, outside, origin, context)
@@ -77,7 +80,7 @@ class RunSpans:
             context=context,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
-            links=relation.links_of(incoming, kind, _ambient(event)),
+            links=relation.links_of(incoming, kind, _ambient(event), lost),
             start_time=event.at_ns,
         )
         if not span.get_span_context().is_valid:
@@ -88,6 +91,7 @@ class RunSpans:
         if span.is_recording():
             clock, resident = clock_of(event.cpu), None if wanted.memory is False else resident_bytes()
         run = _OpenRun(span, outside, event.at_ns, prefetched, clock, clock() if clock else 0.0, resident)
+        run = run._replace(untold=_untold(event, lost, kind))
         inside = set_span_in_context(span, incoming.context)
         inside = otel_context.set_value(ORIGIN, origin._replace(span=span.get_span_context(), run=span), inside)
         # Remembered before it is current: an exception of another thread may land between any two lines.
@@ -128,6 +132,8 @@ class RunSpans:
     def _write(self, run: _OpenRun, event: RunFinished) -> None:
         at_ns = event.at_ns if event.has_run else run.started_ns
         try:
+            if run.untold is not None:
+                _link_late(run.span, *run.untold)
             run.span.set_attributes(_said(event) | (_costs(run) if event.has_run else {}))
             text = self._instruments.exception_text(event.error) if event.error is not None else None
             set_status(
@@ -207,6 +213,29 @@ def _called(incoming: Incoming) -> Incoming:
         return incoming
     field = incoming.field._replace(command_id=origin.command_id, command_name=origin.command_name)
     return incoming._replace(field=field)
+
+
+def _lost_before(event: RunStarted, attributes: dict[str, Any]) -> tuple[str, str] | None:
+    """Return trace and span id of this attempt's run before, which was lost; None when nobody knows of one."""
+    if not event.is_safe and not event.job.is_redelivered:
+        return None
+    lost = flight_log.lost_run_of(event.job.id)
+    if lost is None or lost.attempt != event.job.attempt:
+        return None
+    attributes[c.JOBSPAN_JOB_REDELIVERED] = True
+    return lost.trace_id, lost.span_id
+
+
+def _untold(event: RunStarted, lost: tuple[str, str] | None, kind: str) -> tuple[str | None, int] | None:
+    return (event.job.id, event.job.attempt) if event.job.is_redelivered and lost is None and kind != "none" else None
+
+
+def _link_late(span: Span, job_id: str | None, attempt: int) -> None:
+    """Link to the lost run if it has been told by now: a broker may deliver again sooner than a death is told."""
+    lost = flight_log.lost_run_of(job_id)
+    if lost is not None and lost.attempt == attempt:
+        link = relation.lost_link(lost.trace_id, lost.span_id)
+        span.add_link(link.context, link.attributes)
 
 
 def _ambient(event: RunStarted) -> SpanContext | None:
