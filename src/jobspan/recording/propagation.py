@@ -73,17 +73,6 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     return Incoming(context, publisher, _field(carrier.get(c.FIELD)))
 
 
-def _extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
-    try:
-        return propagate.extract(carrier, context=base, getter=_GETTER)
-    except Exception as error:
-        if is_interrupt(error):
-            raise
-        # A propagator is not ours, and some trip over texts that they would not write.
-        dropped.count(dropped.UNREADABLE_CONTEXT, f"a message came with a context that cannot be read: {error!r}")
-        return None
-
-
 def _say_once_that_nothing_travels() -> None:
     global _said_nothing_travels  # noqa: PLW0603 - once a process
     if not _said_nothing_travels:
@@ -102,3 +91,14 @@ def _field(text: object) -> MessageField:
         dropped.count(dropped.UNREADABLE_FIELD, f"a message came with a {c.FIELD} that is none of ours")
         return NOTHING
     return field
+
+
+def _extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
+    try:
+        return propagate.extract(carrier, context=base, getter=_GETTER)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        # A propagator is not ours, and some trip over texts that they would not write.
+        dropped.count(dropped.UNREADABLE_CONTEXT, f"a message came with a context that cannot be read: {error!r}")
+        return None
