@@ -41,7 +41,7 @@ class _Unreadable(ValueError):
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in choices:
-            raise _Unreadable("one of " + ", ".join(choices))
+            raise _Unreadable("one of " + ", ".join(choice or "unset" for choice in choices))
         return text.lower()
 
     return parse
@@ -211,7 +211,7 @@ def _values(cls: type, given: Mapping[str, Any], environ: Mapping[str, str]) -> 
         try:
             values[setting.name] = parse(text)
         except _Unreadable as allowed:
-            _say_once(f"{name}={text} is not understood: expected {allowed}; using {setting.default}")
+            _say_once(f"{name}={text} is not understood: expected {allowed}; using {_as_written(setting.default)}")
     return values
 
 
@@ -220,6 +220,10 @@ def _say_once(line: str) -> None:
     if line not in _said:
         _said.add(line)
         _logger.warning("%s", line)
+
+
+def _as_written(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default) or "unset"
 
 
 def _text(value: Any) -> str:

@@ -7,18 +7,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from jobspan.recording import dropped
+from jobspan.recording.interrupts import is_interrupt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 raises = False
 """Unit tests set this, so that an error in a hook is an error of the test."""
-
-_let_through: set[type[BaseException]] = set()
-
-
-def let_through(kind: type[BaseException]) -> None:
-    """Never swallow exceptions of this kind: a library raises them from outside, whatever line runs."""
-    _let_through.add(kind)
 
 
 def guarded(hook: F) -> F:
@@ -29,7 +23,7 @@ def guarded(hook: F) -> F:
         try:
             return hook(*args, **kwargs)
         except Exception as error:
-            if raises or isinstance(error, tuple(_let_through)):
+            if raises or is_interrupt(error):
                 raise
             dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)
             return None
@@ -52,7 +46,7 @@ def unbroken(hook: F) -> F:
             return safe(*args, **kwargs)
         except BaseException as error:
             # Other exceptions leave the guard in unit tests only.
-            if not isinstance(error, Exception) or isinstance(error, tuple(_let_through)):
+            if is_interrupt(error):
                 safe(*args, **kwargs)
             raise
 

@@ -13,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_s
 
 from jobspan import conventions as c
 from jobspan.recording import dropped, message_field
+from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.message_field import NOTHING, MessageField
 
 _logger = logging.getLogger("jobspan.propagation")
@@ -57,7 +58,9 @@ def write(carrier: MutableMapping[str, Any], context: Context, field: MessageFie
 
 def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     """Take the context and our field off a message. Garbage is ignored and counted."""
-    context = propagate.extract(carrier, context=base, getter=_GETTER)
+    context = _extracted(carrier, base)
+    if context is None:
+        return Incoming(base, INVALID_SPAN_CONTEXT, _field(carrier.get(c.FIELD)))
     publisher = get_current_span(context).get_span_context()
     if not publisher.is_valid:
         publisher = INVALID_SPAN_CONTEXT
@@ -88,3 +91,14 @@ def _field(text: object) -> MessageField:
         dropped.count(dropped.UNREADABLE_FIELD, f"a message came with a {c.FIELD} that is none of ours")
         return NOTHING
     return field
+
+
+def _extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
+    try:
+        return propagate.extract(carrier, context=base, getter=_GETTER)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        # A propagator is not ours, and some trip over texts that they would not write.
+        dropped.count(dropped.UNREADABLE_CONTEXT, f"a message came with a context that cannot be read: {error!r}")
+        return None

@@ -117,7 +117,7 @@ class Publishes:
         if event.options.args:
             attributes.update(arguments.attributes_of(event.arguments))
         return self._instruments.tracer.start_span(
-            f"publish {event.job.name or c.UNKNOWN_JOB}",
+            job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name),
             context=context,
             kind=SpanKind.PRODUCER,
             attributes=attributes,

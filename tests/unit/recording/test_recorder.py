@@ -291,6 +291,7 @@ def test_a_traceparent_in_the_environment_is_the_parent_of_a_command(recorded: R
         ({"traceparent": "garbage"}, {"unreadable_context": 1}),
         ({"traceparent": 17}, {"unreadable_context": 1}),
         ({"traceparent": "00-" + "0" * 32 + "-" + "0" * 16 + "-01"}, {"unreadable_context": 1}),
+        ({"baggage": "a=\ud800"}, {"unreadable_context": 1}),
         ({"jobspan-context": "9;t=1"}, {"unreadable_field": 1}),
         ({"jobspan-context": "1;t=yesterday"}, {"unreadable_field": 1}),
         ({"jobspan-context": ["1"], "baggage": {"a": 1}}, {"unreadable_field": 1}),

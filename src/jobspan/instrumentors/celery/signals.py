@@ -126,7 +126,7 @@ class RunHooks:
 
 def _taken_off(request: Context) -> Any:
     """Take our stamp off a request before the job sees it."""
-    if request.headers:
+    if isinstance(request.headers, dict):
         request.headers.pop(RECEIVED, None)
     return vars(request).pop(RECEIVED, None)
 
