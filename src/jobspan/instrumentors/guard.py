@@ -31,8 +31,7 @@ def guarded(hook: F) -> F:
         except Exception as error:
             if raises or isinstance(error, tuple(_let_through)):
                 raise
-            dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)
-            return None
+            _swallow(hook, error)
 
     return call  # type: ignore[return-value]  # same signature as the hook
 
@@ -49,11 +48,17 @@ def unbroken(hook: F) -> F:
     @functools.wraps(hook)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return safe(*args, **kwargs)
+            return hook(*args, **kwargs)
         except BaseException as error:
-            # Other exceptions leave the guard in unit tests only.
             if not isinstance(error, Exception) or isinstance(error, tuple(_let_through)):
                 safe(*args, **kwargs)
-            raise
+                raise
+            if raises:
+                raise
+            _swallow(hook, error)
 
     return call  # type: ignore[return-value]  # same signature as the hook
+
+
+def _swallow(hook: Callable[..., Any], error: Exception) -> None:
+    dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)
