@@ -18,11 +18,11 @@ _DEVELOPERS_OWN = ("OTEL_", "JOBSPAN_", "CELERY_", "dramatiq_", "DD_", "SENTRY_"
 
 
 class Child:
-    """A process that answers each line with a line of JSON."""
+    """A process that answers each line with a line of JSON; the first, its ``greeting``, comes unasked."""
 
     def __init__(self, module: str, args: Sequence[str], env: Mapping[str, str]) -> None:
         self._name = " ".join([module, *args])
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *args],
             stdin=subprocess.PIPE,
@@ -31,22 +31,13 @@ class Child:
             text=True,
             env=dict(env),
         )
-        self.answer()
+        self.greeting = self._answer()
 
     def ask(self, line: str) -> Any:
         """Send a line and return the answer."""
         assert self._process.stdin is not None
         print(line, file=self._process.stdin, flush=True)
-        return self.answer()
-
-    def answer(self) -> Any:
-        """Return the next answer."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        self._log.seek(0)
-        raise RuntimeError(f"{self._name} ended:\n{self._log.read().decode(errors='replace')[-4000:]}")
+        return self._answer()
 
     def close(self) -> None:
         """End it."""
@@ -58,6 +49,14 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._log.close()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        self._log.seek(0)
+        raise RuntimeError(f"{self._name} ended:\n{self._log.read().decode(errors='replace')[-4000:]}")
 
 
 def environment(flight_folder: Path) -> dict[str, str]:

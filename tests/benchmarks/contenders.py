@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from benchmarks.libraries import NOOP
@@ -58,6 +59,11 @@ def _bare(library: str, seen: Seen) -> None:
     pass
 
 
+def _loader(library: str, seen: Seen) -> None:
+    # What opentelemetry-instrument imports whatever it instruments.
+    import_module("opentelemetry.instrumentation.auto_instrumentation._load")
+
+
 def _floor(library: str, seen: Seen) -> None:
     if library == "celery":
         from benchmarks.floors import celery as floor
@@ -76,7 +82,7 @@ def _peer(library: str, seen: Seen) -> None:
     if library == "celery":
         from opentelemetry.instrumentation.celery import CeleryInstrumentor
 
-        CeleryInstrumentor().instrument()
+        CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call]  # it has no types
         return
     from dramatiq import worker
     from opentelemetry_instrumentor_dramatiq import DramatiqInstrumentor
@@ -124,10 +130,12 @@ _NO_RECORD = {"OTEL_PYTHON_JOBSPAN_STATE_DIR": "off"}
 FLOOR, JOBSPAN, JOBSPAN_NO_RECORD, PEER = "floor", "jobspan", "jobspan, no flight record", "peer"
 JOBSPAN_UNSAMPLED, PEER_UNSAMPLED = "jobspan, not sampled", "peer, not sampled"
 JOBSPAN_NO_SDK, PEER_NO_SDK = "jobspan, no SDK", "peer, no SDK"
-BARE = "bare"
+BARE, SDK_ALONE, SDK_WITH_LOADER = "bare", "SDK alone", "SDK and its loader"
 
 _ALL = (
     Contender(BARE, _bare, 0, has_sdk=False),
+    Contender(SDK_ALONE, _bare, 0),
+    Contender(SDK_WITH_LOADER, _loader, 0),
     Contender(FLOOR, _floor, 2),
     Contender(JOBSPAN, _jobspan, 2),
     Contender(JOBSPAN_NO_RECORD, _jobspan, 2, env=_NO_RECORD),

@@ -16,12 +16,15 @@ from benchmarks.contenders import (
     PEER,
     PEER_NO_SDK,
     PEER_UNSAMPLED,
+    SDK_ALONE,
+    SDK_WITH_LOADER,
 )
 from benchmarks.figures import Figure, figure
 from benchmarks.libraries import LIBRARIES
 
 _GENERATIONS, _ROUNDS, _JOBS = 3, 12, 200
 _MICRO = 1e6
+_COMPARED = tuple(name for name in CONTENDERS if name not in {SDK_ALONE, SDK_WITH_LOADER})
 
 # What is held against what, and the most that the one may add to a job as a multiple of what the other adds.
 _RATIOS: tuple[tuple[str, str, float | None], ...] = (
@@ -48,21 +51,21 @@ def _of(library: str) -> list[Figure]:
     for _ in range(_GENERATIONS):
         rounds += _generation(library)
     group = f"per job, {library}"
-    added = {name: [each[name] - each[BARE] for each in rounds] for name in CONTENDERS if name != BARE}
+    added = {name: [each[name] - each[BARE] for each in rounds] for name in _COMPARED if name != BARE}
     figures = [figure(group, "bare job", "µs", [each[BARE] for each in rounds])]
     for name, values in added.items():
         aim = _MOST_NO_SDK if name == JOBSPAN_NO_SDK else None
         figures.append(figure(group, f"added by {name}", "µs", values, aim=aim))
     for one, other, aim in _RATIOS:
         ratios = [mine / its for mine, its in zip(added[one], added[other], strict=True) if its > 0]
-        figures.append(figure(group, f"{one} ÷ {other}", "×", ratios, aim=aim))
+        figures.append(figure(group, f"{one} ÷ {other}", "times", ratios, aim=aim))
     return figures
 
 
 def _generation(library: str) -> list[dict[str, float]]:
     """Return the CPU of a job in µs, by contender, of each round."""
     found: dict[int, dict[str, float]] = defaultdict(dict)
-    with children("benchmarks.contender", [(library, name) for name in CONTENDERS]) as started:
+    with children("benchmarks.contender", [(library, name) for name in _COMPARED]) as started:
         asked = {name: child for (_, name), child in started.items()}
         _assert_the_same(asked)
         for name, child in asked.items():

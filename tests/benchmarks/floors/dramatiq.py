@@ -28,14 +28,14 @@ def switch_on() -> None:
         begin(broker, *args, **kwargs)
         broker.middleware.insert(0, _Floor())
 
-    stub.StubBroker.__init__ = init  # type: ignore[method-assign]  # by hand
+    stub.StubBroker.__init__ = init  # type: ignore[method-assign, assignment]  # by hand
     handle = worker.ConsumerThread.handle_message
 
     def handle_message(consumer: Any, message: Any) -> None:
         message.received_ns = time.time_ns()
         handle(consumer, message)
 
-    worker.ConsumerThread.handle_message = handle_message  # type: ignore[method-assign]  # by hand
+    worker.ConsumerThread.handle_message = handle_message  # type: ignore[method-assign, assignment]  # by hand
 
 
 class _Floor(dramatiq.Middleware):
