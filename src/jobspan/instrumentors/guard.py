@@ -25,8 +25,7 @@ def guarded(hook: F) -> F:
         except Exception as error:
             if raises or is_interrupt(error):
                 raise
-            dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)
-            return None
+            _swallow(hook, error)
 
     return call  # type: ignore[return-value]  # same signature as the hook
 
@@ -43,11 +42,17 @@ def unbroken(hook: F) -> F:
     @functools.wraps(hook)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return safe(*args, **kwargs)
+            return hook(*args, **kwargs)
         except BaseException as error:
-            # Other exceptions leave the guard in unit tests only.
             if is_interrupt(error):
                 safe(*args, **kwargs)
-            raise
+                raise
+            if raises:
+                raise
+            _swallow(hook, error)
 
     return call  # type: ignore[return-value]  # same signature as the hook
+
+
+def _swallow(hook: Callable[..., Any], error: BaseException) -> None:
+    dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from opentelemetry import propagate
 from opentelemetry.context import Context
-from opentelemetry.propagators.textmap import Getter
+from opentelemetry.propagators.textmap import Getter, TextMapPropagator
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 
 from jobspan import conventions as c
@@ -47,12 +48,13 @@ def write(carrier: MutableMapping[str, Any], context: Context, field: MessageFie
 
     What an earlier attempt left there is removed first: libraries copy headers into retries.
     """
-    names = propagate.get_global_textmap().fields
+    propagator = propagate.get_global_textmap()
+    names = _fields_of(propagator)
     if not names:
         _say_once_that_nothing_travels()
     for name in names:
         carrier.pop(name, None)
-    propagate.inject(carrier, context=context)
+    propagator.inject(carrier, context=context)
     carrier[c.FIELD] = message_field.encode(field)
 
 
@@ -66,11 +68,17 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
         publisher = INVALID_SPAN_CONTEXT
         if carrier.get("traceparent") is None:
             pass
-        elif not propagate.get_global_textmap().fields:
+        elif not _fields_of(propagate.get_global_textmap()):
             _say_once_that_nothing_travels()
         else:
             dropped.count(dropped.UNREADABLE_CONTEXT, "a message came with a traceparent that is none")
     return Incoming(context, publisher, _field(carrier.get(c.FIELD)))
+
+
+@lru_cache(maxsize=4)
+def _fields_of(propagator: TextMapPropagator) -> frozenset[str]:
+    """Return what a propagator writes, worked out once: those made of several put it together at each question."""
+    return frozenset(propagator.fields)
 
 
 def _say_once_that_nothing_travels() -> None:

@@ -51,11 +51,17 @@ class Publishes:
             context = resumed.context_of(event, context)
             origin = origin_of(context)
         called = self._instruments.wishes.of_call(event, origin)
-        job = _in_workflow(event, origin, _as_scheduled(event, origin))
-        event = event._replace(job=job, options=called.over(event.options))
-        is_traced = self._instruments.wishes.are_traced(event.options, job.name)
+        job, options = _in_workflow(event, origin, _as_scheduled(event, origin)), called.over(event.options)
+        if job is not event.job or options is not event.options:
+            event = event._replace(job=job, options=options)
+        is_traced = self._instruments.wishes.are_traced(options, job.name)
+        trace_id = get_current_span(context).get_span_context().trace_id
+        if is_traced and not trace_id and not self._instruments.has_sdk:
+            event.carrier.pop(c.MEMBERS_FIELD, None)
+            say_once_that_nothing_records()
+            return
         verdict = self._cut_over.count(
-            get_current_span(context).get_span_context().trace_id,
+            trace_id,
             depth=origin.depth if origin else 0,
             started_ns=origin.trace_started_ns if origin else None,
             at_ns=event.at_ns,
@@ -73,9 +79,11 @@ class Publishes:
         if verdict.is_summarised:
             summary = summaries.join(event, self._instruments, context, origin)
             span = summary.span
-        else:
-            with keeping(batch.next_promised() if batch is not None and event.is_member else None):
+        elif batch is not None and event.is_member:
+            with keeping(batch.next_promised()):
                 span = self._start(event, context, origin, members)
+        else:
+            span = self._start(event, context, origin, members)
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
             return
