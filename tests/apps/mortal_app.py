@@ -54,7 +54,7 @@ def killed_once(self: Task) -> None:
             time.sleep(30)
 
 
-@app.task(bind=True, retry_on_worker_lost=True, max_retries=1)
+@app.task(bind=True, retry_on_worker_lost=True, max_retries=1, default_retry_delay=0)
 def killed_and_retried(self: Task) -> None:
     """Be killed the first time; Celery asks for a retry in our place."""
     with _noted(self):

@@ -79,10 +79,10 @@ class Deaths:
         threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
 
     def lost(self, event: RunLost) -> None:
-        """Keep how a run ended until its process is dead; tell it at once where no process is watched."""
-        if self._folder is None or event.pid is None:
+        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record."""
+        if not self._has_record(event.pid):
             self._told.lost(event)
-        else:
+        elif event.pid is not None:
             is_first = not self._endings
             self._endings.setdefault(event.pid, {})[event.job.id] = event
             if is_first:
@@ -102,17 +102,18 @@ class Deaths:
             death = _Death(self._how(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
             for path in found:
                 self._tell(path, death)
-            if found or endings:
+            if found:
                 flush_soon()
-            if not found:
-                # Nothing is on record (no SDK, no folder, not sampled): what is known here is all there is.
-                for ending in endings.values():
-                    self._told.lost(ending)
 
     def watch_ended(self, event: WatchEnded) -> None:
         """Tell what children left whose end nobody told."""
         with self._one_at_a_time:
             self._settle(event.is_final)
+
+    def _has_record(self, pid: int | None) -> bool:
+        if self._folder is None or pid is None:
+            return False
+        return next(reading.of_process(self._folder, pid, self._name), None) is not None
 
     def _tell_survivors(self) -> None:
         """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""

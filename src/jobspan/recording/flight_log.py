@@ -55,6 +55,7 @@ class FlightLog:
         self._open: dict[int, int] = {}
         self._finished: dict[int, int] = {}
         self._confirmed: Counter[int] = Counter()
+        self._has_unwound = False
 
     def configure(self, state_dir: str, provider: Any = None) -> None:
         """Say where files go: a path, empty for the default, or ``off``."""
@@ -151,6 +152,7 @@ class FlightLog:
         if slot is not None and self._file is not None:
             self._file.note(slot, time.time_ns(), resident_bytes() or 0)
             self._file.set_state(slot, layout.UNWINDING)
+            self._has_unwound = True
 
     def leaving(self) -> None:
         """Say that this process leaves by itself: open spans are cut off by that."""
@@ -172,7 +174,7 @@ class FlightLog:
     def close(self) -> None:
         """Take the file away when this process leaves nothing untold."""
         file = self._file
-        if file is not None and not self._open and not self._finished:
+        if file is not None and not self._open and not self._finished and not self._has_unwound:
             self._file = None
             file.remove()
 
@@ -183,6 +185,7 @@ class FlightLog:
         self._open.clear()
         self._finished.clear()
         self._confirmed.clear()
+        self._has_unwound = False
         if file is not None:
             with contextlib.suppress(OSError):
                 file.leave()
