@@ -97,6 +97,10 @@ LOST_OOM = "oom"
 LOST_EXIT = "exit"
 LOST_HOST = "host"
 ERROR_OTHER = "_OTHER"
+OTHER_JOB = "_other"
+WAIT_SCHEDULED = "scheduled"
+WAIT_QUEUED = "queued"
+WAIT_PREFETCHED = "prefetched"
 ERROR_TIMEOUT = "timeout"
 ERROR_WORKER_LOST = "worker_lost"
 ERROR_UNKNOWN_JOB = "unknown_job"
@@ -115,8 +119,21 @@ EVENT_JOB_STARTED = "jobspan.job.started"
 EVENT_COMMAND_STARTED = "jobspan.command.started"
 
 # Metrics
+METRIC_OPERATION_DURATION = "messaging.client.operation.duration"
+METRIC_PROCESS_DURATION = "messaging.process.duration"
+METRIC_JOB_WAIT = "jobspan.job.wait"
+METRIC_JOB_CPU_TIME = "jobspan.job.cpu.time"
+METRIC_JOB_MEMORY_PEAK = "jobspan.job.memory.peak"
+METRIC_JOB_RETRIES = "jobspan.job.retries"
+METRIC_JOB_DEAD_LETTERS = "jobspan.job.dead_letters"
+METRIC_JOB_ACTIVE = "jobspan.job.active"
+METRIC_JOB_LOST = "jobspan.job.lost"
+METRIC_JOB_CUT_OFF = "jobspan.job.cut_off"
+METRIC_JOB_DROPPED = "jobspan.job.dropped"
+METRIC_COMMAND_DURATION = "jobspan.command.duration"
 METRIC_TELEMETRY_DROPPED = "jobspan.telemetry.dropped"
 REASON = "reason"
+JOBSPAN_WAIT_PHASE = "jobspan.wait.phase"
 
 # On the message: Celery's header, Dramatiq's option, and our text inside the carrier
 FIELD = "jobspan-context"
@@ -146,13 +163,14 @@ class AttributeRow(NamedTuple):
 
 
 class MetricRow(NamedTuple):
-    """A metric: its instrument, unit and attributes."""
+    """A metric: its instrument, unit and attributes; of a histogram the bucket boundaries that we advise."""
 
     name: str
     instrument: str
     unit: str
     attributes: tuple[str, ...]
     meaning: str
+    boundaries: tuple[float, ...] = ()
 
 
 SPANS = (
@@ -289,7 +307,82 @@ ATTRIBUTES = (
     ),
 )
 
+_JOB_SERIES = (JOBSPAN_JOB_NAME, MESSAGING_DESTINATION_NAME, JOBSPAN_FRAMEWORK)
+_MESSAGING_SERIES = (MESSAGING_SYSTEM, MESSAGING_OPERATION_NAME, *_JOB_SERIES, ERROR_TYPE)
+# fmt: off
+_PUBLISH_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+_RUN_S = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0,
+    3600.0,
+)
+_WAIT_S = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0,
+    43200.0, 86400.0,
+)
+# fmt: on
+_PEAK_BYTES = tuple(float(2**power) for power in range(20, 37))
+
 METRICS = (
+    MetricRow(
+        METRIC_OPERATION_DURATION, "histogram", "s", _MESSAGING_SERIES, "the call that hands a job over", _PUBLISH_S
+    ),
+    MetricRow(
+        METRIC_PROCESS_DURATION,
+        "histogram",
+        "s",
+        (*_MESSAGING_SERIES, JOBSPAN_JOB_OUTCOME, JOBSPAN_JOB_FINAL),
+        "one run, told by the process that ran it",
+        _RUN_S,
+    ),
+    MetricRow(
+        METRIC_JOB_WAIT,
+        "histogram",
+        "s",
+        (*_JOB_SERIES, JOBSPAN_WAIT_PHASE),
+        "a run's wait: `scheduled`, `queued` or `prefetched`, each when known and more than 0",
+        _WAIT_S,
+    ),
+    MetricRow(METRIC_JOB_CPU_TIME, "histogram", "s", _JOB_SERIES, "CPU of a run, when known", _RUN_S),
+    MetricRow(
+        METRIC_JOB_MEMORY_PEAK,
+        "histogram",
+        "By",
+        (*_JOB_SERIES, JOBSPAN_JOB_MEMORY_SOURCE),
+        "highest resident set of the process during a run, when known",
+        _PEAK_BYTES,
+    ),
+    MetricRow(METRIC_JOB_RETRIES, "counter", "{job}", (*_JOB_SERIES, ERROR_TYPE), "runs that a retry follows"),
+    MetricRow(METRIC_JOB_DEAD_LETTERS, "counter", "{job}", (*_JOB_SERIES, ERROR_TYPE), "jobs put among the dead"),
+    MetricRow(METRIC_JOB_ACTIVE, "observable up-down counter", "{job}", _JOB_SERIES, "runs that are open now"),
+    MetricRow(
+        METRIC_JOB_LOST,
+        "observable counter",
+        "{job}",
+        (*_JOB_SERIES, JOBSPAN_JOB_LOST_REASON, JOBSPAN_JOB_FINAL),
+        "runs whose process died, told by whoever watched it",
+    ),
+    MetricRow(
+        METRIC_JOB_CUT_OFF,
+        "observable counter",
+        "{job}",
+        (*_JOB_SERIES, JOBSPAN_JOB_OUTCOME, JOBSPAN_JOB_FINAL),
+        "runs that were ended from outside with their process (hard limit, revoke, shutdown), told by whoever did it",
+    ),
+    MetricRow(
+        METRIC_JOB_DROPPED,
+        "observable counter",
+        "{job}",
+        (*_JOB_SERIES, JOBSPAN_JOB_OUTCOME),
+        "jobs that were done with before they ever ran",
+    ),
+    MetricRow(
+        METRIC_COMMAND_DURATION,
+        "histogram",
+        "s",
+        (JOBSPAN_COMMAND_NAME, PROCESS_EXIT_CODE),
+        "one console command",
+        _RUN_S,
+    ),
     MetricRow(
         METRIC_TELEMETRY_DROPPED,
         "observable counter",

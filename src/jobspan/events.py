@@ -41,6 +41,8 @@ class PublishStarted(NamedTuple):
     ``continues``: the running job's workflow goes on with this job; False: it does not, and the job's own workflow is
     to be carried; None: the library's message carries it.
 
+    ``is_known``: this process has a job of that name itself.
+
     ``is_root``: nobody's span caused it, whatever is current (a scheduler's tick). ``is_member``: in a batch, a later
     job waits for it.
     """
@@ -55,6 +57,7 @@ class PublishStarted(NamedTuple):
     continues: bool | None = None
     options: JobOptions = NOTHING
     arguments: Arguments | None = None
+    is_known: bool = False
 
 
 class PublishFinished(NamedTuple):
@@ -188,7 +191,10 @@ class WatchEnded(NamedTuple):
 
 
 class JobDropped(NamedTuple):
-    """A job was done with before it ever ran: revoked, expired, unknown to the worker, or not to be read."""
+    """A job was done with before it ever ran: revoked, expired, unknown to the worker, or not to be read.
+
+    ``is_known``: this process has a job of that name itself.
+    """
 
     job: Job
     broker: Broker
@@ -201,6 +207,7 @@ class JobDropped(NamedTuple):
     error_type: str | None = None
     dead_lettered: bool | None = None
     options: JobOptions = NOTHING
+    is_known: bool = False
 
 
 class CommandStarted(NamedTuple):

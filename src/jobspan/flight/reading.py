@@ -19,6 +19,7 @@ from jobspan.flight.layout import (
     KEEPER_BYTES,
     LARGE,
     MAGIC,
+    OPEN,
     SLOT,
     SMALL,
     STATE,
@@ -105,10 +106,25 @@ def peek(path: Path) -> Estate | None:
         return None
 
 
+def open_spans_kept_by(folder: Path, keeper: str) -> Iterator[SpanRecord]:
+    """Yield the spans that are open in the living processes that this keeper watches."""
+    for path in kept_by(folder, keeper):
+        if not is_orphaned(path):
+            yield from _open_spans(path)
+
+
 def clear(path: Path, left: Left) -> None:
     """Take a record that a living process has left to us."""
     with suppress(OSError), path.open("r+b", buffering=0) as file:
         os.pwrite(file.fileno(), STATE.pack(FREE), left.at)
+
+
+def _open_spans(path: Path) -> Iterator[SpanRecord]:
+    with suppress(OSError), path.open("rb", buffering=0) as file:
+        for at, raw in _slots(file.fileno()):
+            found = _record(at, raw) if SLOT.unpack_from(raw)[0] == OPEN else None
+            if found is not None:
+                yield found.span
 
 
 def _read(fd: int) -> Estate:

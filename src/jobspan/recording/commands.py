@@ -82,6 +82,8 @@ class Commands:
         try:
             summaries.end_those_of(command.origin.span.span_id)
             self._describe_end(command, event)
+            origin = command.origin
+            self._instruments.metrics.command_ended(origin.command_name, command.span, origin.trace_started_ns, event)
             command.span.end(event.at_ns)
         finally:
             otel_context.detach(command.token)

@@ -19,7 +19,7 @@ from jobspan import conventions as c
 from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
 from jobspan.probes.oom import oom_kills
-from jobspan.recording import dropped
+from jobspan.recording import active, dropped
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments, set_error
 from jobspan.recording.sdk.flush import flush, flush_soon
@@ -75,6 +75,8 @@ class Deaths:
         self._folder, self._name = file.path.parent, file.name
         self._oom_kills = oom_kills()
         os.environ[KEEPER] = file.name
+        if self._instruments.metrics.is_on:
+            active.report_children(partial(reading.open_spans_kept_by, self._folder, self._name))
         atexit.register(self._leave, os.getpid())
         threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
 
@@ -151,6 +153,7 @@ class Deaths:
                 time.sleep(0.01)
                 self._settle(_not_known)
         os.environ.pop(KEEPER, None)
+        os.environ.pop(active.KEEPER_COUNTS, None)
 
     def _settle(self, is_final: Callable[[str], bool | None]) -> None:
         for path in self._kept():
@@ -228,6 +231,7 @@ class Deaths:
                 said[c.JOBSPAN_JOB_END_ESTIMATED] = True
         if outcome is Outcome.LOST and not final and job_id is not None:
             self._keep_for_the_next(job_id, left.span)
+        self._instruments.metrics.left(said, outcome, final=final)
         said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
         error = ending.error if ending is not None else None
         self._write(

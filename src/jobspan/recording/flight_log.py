@@ -48,6 +48,7 @@ class FlightLog:
         self._wanted = Path()
         self._is_off = True
         self._file: FlightFile | None = None
+        self._is_watched = False
         self._opening = threading.Lock()
         self._exporters = 0
         self._asked: Any = None
@@ -98,6 +99,7 @@ class FlightLog:
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
         try:
             self._file = FlightFile(folder, watched_by, resource)
+            self._is_watched = bool(watched_by)
         except OSError as error:
             self._give_up(error)
         return self._file
@@ -145,6 +147,10 @@ class FlightLog:
         if slot is not None and self._file is not None:
             self._file.free(slot)
             self._open.pop(span_id, None)
+
+    def is_kept(self, span: Span) -> bool:
+        """Say whether an open span stands where the process that watches this one can read it."""
+        return self._file is not None and self._is_watched and span.get_span_context().span_id in self._open
 
     def unwinding(self, span: Span) -> None:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended."""

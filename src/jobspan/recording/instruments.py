@@ -1,4 +1,4 @@
-"""What the writers write with: tracer, logger and settings, and the few steps that all spans share."""
+"""What the writers write with: tracer, meter, logger and settings, and the few steps that all spans share."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from jobspan.jobs import Job
 from jobspan.recording import dropped
 from jobspan.recording.exceptions import ExceptionText, describe
 from jobspan.recording.log_events import LogEvents
+from jobspan.recording.metrics import Metrics
 from jobspan.recording.wishes import Wishes
 from jobspan.settings import Settings
 
@@ -35,7 +36,7 @@ UserHook = Callable[[Span, Job], None]
 
 
 class Instruments:
-    """Tracer, log events and settings of one recorder."""
+    """Tracer, metrics, log events and settings of one recorder."""
 
     def __init__(
         self,
@@ -53,7 +54,9 @@ class Instruments:
         self._tracer = get_tracer(c.SCOPE, version, tracer_provider, schema_url=c.SCHEMA_URL)
         self._has_own_ids = False
         self.logs = LogEvents(settings, version, logger_provider)
-        dropped.observe_with(get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL))
+        meter = get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL)
+        dropped.observe_with(meter)
+        self.metrics = Metrics(meter)
 
     @property
     def tracer(self) -> Tracer:

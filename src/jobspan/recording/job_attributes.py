@@ -53,7 +53,7 @@ def of_batch(
 
 def of_run(event: RunStarted, field: MessageField) -> dict[str, Any]:
     """Return what a run span says when it starts."""
-    found = _of_job(c.OPERATION_RUN, _as_published(event.job, field), event.broker)
+    found = _of_job(c.OPERATION_RUN, as_published(event.job, field), event.broker)
     found[c.MESSAGING_CLIENT_ID] = event.worker
     if field.workflow_id is not None:
         found[c.MESSAGING_CONVERSATION_ID] = field.workflow_id
@@ -73,6 +73,17 @@ def of_run(event: RunStarted, field: MessageField) -> dict[str, Any]:
     else:
         found.update(waits(field, event))
     return found
+
+
+def as_published(job: Job, field: MessageField) -> Job:
+    """Return the job with what only its publisher knew: the queue behind a routing key, the schedule."""
+    if field.queue is None and field.scheduled_by is None:
+        return job
+    return job._replace(
+        queue=field.queue or job.queue,
+        scheduled_by=field.scheduled_by or job.scheduled_by,
+        schedule_name=field.schedule_name or job.schedule_name,
+    )
 
 
 def waits(field: MessageField, event: RunStarted) -> dict[str, Any]:
@@ -114,17 +125,6 @@ def iso_time(unix_ns: int) -> str | None:
         return datetime.fromtimestamp(unix_ns / 1e9, tz=timezone.utc).isoformat()
     except (OverflowError, ValueError, OSError):
         return None
-
-
-def _as_published(job: Job, field: MessageField) -> Job:
-    """Return the job with what only its publisher knew: the queue behind a routing key, the schedule."""
-    if field.queue is None and field.scheduled_by is None:
-        return job
-    return job._replace(
-        queue=field.queue or job.queue,
-        scheduled_by=field.scheduled_by or job.scheduled_by,
-        schedule_name=field.schedule_name or job.schedule_name,
-    )
 
 
 def _other_than_itself(job: Job) -> str | None:

@@ -15,19 +15,23 @@ from jobspan.recording import arguments, job_attributes, message_field, propagat
 from jobspan.recording.batches import Batch, batch_of
 from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver, Verdict
+from jobspan.recording.exceptions import type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records, set_error
 from jobspan.recording.message_field import Members, MessageField
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import Origin, origin_of
 from jobspan.recording.sdk.promised_ids import keeping
+from jobspan.recording.series import Series
 from jobspan.recording.summaries import Summary
 
 
 class _OpenPublish(NamedTuple):
     span: Span
     outside: Context
-    command_id: str | None
+    started_ns: int
+    series: Series | None
+    command_id: str | None = None
     batch: Batch | None = None
     summary: Summary | None = None
     event: PublishStarted | None = None
@@ -60,6 +64,7 @@ class Publishes:
             event.carrier.pop(c.MEMBERS_FIELD, None)
             say_once_that_nothing_records()
             return
+        series = self._instruments.metrics.of_publish(event)
         verdict = self._cut_over.count(
             trace_id,
             depth=origin.depth if origin else 0,
@@ -72,7 +77,7 @@ class Publishes:
         field = _field(event, origin, called, verdict, members)
         if not is_traced:
             # The caller's own context goes on the message, and what is current stays so.
-            self._open.add(event.key, _OpenPublish(INVALID_SPAN, outside, field.command_id, batch))
+            self._open.add(event.key, _OpenPublish(INVALID_SPAN, outside, event.at_ns, series, field.command_id, batch))
             propagation.write(event.carrier, context, field)
             return
         summary, span = None, None
@@ -90,7 +95,9 @@ class Publishes:
         inside = set_span_in_context(span, context)
         told = event if summary is not None else None
         # Remembered before it is current: an exception of another thread may land between any two lines.
-        self._open.add(event.key, _OpenPublish(span, outside, field.command_id, batch, summary, told))
+        self._open.add(
+            event.key, _OpenPublish(span, outside, event.at_ns, series, field.command_id, batch, summary, told)
+        )
         otel_context.attach(inside)
         if summary is None:
             call_hook(self._instruments.publish_hook, span, job)
@@ -114,6 +121,10 @@ class Publishes:
             otel_context.attach(publish.outside)
         if self._open.take(event.key) is None:
             return
+        if publish.series is not None:
+            error = None if event.error is None else type_name(event.error)
+            seconds = (event.at_ns - publish.started_ns) / 1e9
+            self._instruments.metrics.published(publish.series, publish.span, seconds, error)
         self._commands.count_publish(publish.command_id, failed=event.error is not None)
         if publish.batch is not None and event.error is None:
             publish.batch.count += 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
@@ -23,8 +21,17 @@ from jobspan.events import RunAbandoned, RunFinished, RunStarted
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Outcome
 from jobspan.probes.run_cost import RunCost
-from jobspan.recording import arguments, job_attributes, propagation, redelivery, relation, summaries
-from jobspan.recording.exceptions import ExceptionText
+from jobspan.recording import (
+    active,
+    arguments,
+    job_attributes,
+    propagation,
+    redelivery,
+    relation,
+    run_facts,
+    summaries,
+)
+from jobspan.recording.exceptions import ExceptionText, type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.open_spans import OpenSpans
@@ -32,7 +39,8 @@ from jobspan.recording.origin import ORIGIN, Origin, origin_of
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.redaction import redact
 from jobspan.recording.redelivery import Untold
-from jobspan.recording.status import set_status
+from jobspan.recording.series import Series
+from jobspan.recording.status import error_type_of, set_status
 
 
 class _OpenRun(NamedTuple):
@@ -41,6 +49,7 @@ class _OpenRun(NamedTuple):
     started_ns: int
     prefetched_s: float | None
     cost: RunCost
+    series: Series | None = None
     untold: Untold | None = None
 
 
@@ -50,6 +59,7 @@ class RunSpans:
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
         self._open: OpenSpans[_OpenRun] = OpenSpans()
+        active.report(self._open)
 
     def started(self, event: RunStarted) -> None:
         """Open the span as the message's relation says, and make it current."""
@@ -66,10 +76,11 @@ class RunSpans:
         attributes = job_attributes.of_run(event, incoming.field)
         # Told when the job has run: one that never began has not waited for it.
         prefetched = attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)
+        series = self._instruments.metrics.of_run(event, attributes[c.MESSAGING_DESTINATION_NAME])
         lost = redelivery.lost_before(event, attributes)
         origin = _origin(event, incoming, kind, attributes)
         if not self._instruments.wishes.are_traced(wanted, event.job.name):
-            self._pass_on(event, outside, origin, context)
+            self._pass_on(event, outside, origin, context, series)
             return
         if wanted.args:
             attributes.update(arguments.attributes_of(event.arguments))
@@ -83,29 +94,38 @@ class RunSpans:
         )
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
-            self._pass_on(event, outside, origin, incoming.context)
+            self._pass_on(event, outside, origin, incoming.context, series)
             return
-        run = _OpenRun(span, outside, event.at_ns, prefetched, RunCost(), redelivery.untold(event, lost, kind))
+        run = _OpenRun(span, outside, event.at_ns, prefetched, RunCost(), series, redelivery.untold(event, lost, kind))
         inside = set_span_in_context(span, incoming.context)
         inside = otel_context.set_value(ORIGIN, origin._replace(span=span.get_span_context(), run=span), inside)
         # Remembered before it is current: an exception of another thread may land between any two lines.
         self._open.add(event.key, run)
         run.cost.begin()
         otel_context.attach(inside)
-        if span.is_recording():
+        if series is not None:
+            self._instruments.metrics.waited(series, span, attributes)
+        if span.is_recording() or series is not None:
             self._measure(run.cost, event, wanted)
-            if not event.eager:
-                flight_log.began(span, _told_at_the_end(run), is_safe=event.is_safe)
-                if flight_log.name is not None:
-                    run.cost.measure_each_second()
-            call_hook(self._instruments.run_hook, span, event.job)
-            self._instruments.logs.started(c.EVENT_JOB_STARTED, span, attributes, event.at_ns)
+        if span.is_recording():
+            self._begun(run, event, attributes)
 
-    def _pass_on(self, event: RunStarted, outside: Context, origin: Origin, context: Context) -> None:
+    def _begun(self, run: _OpenRun, event: RunStarted, attributes: dict[str, Any]) -> None:
+        """Let everybody know of a run that has just begun."""
+        if not event.eager:
+            flight_log.began(run.span, run_facts.told_at_the_end(run.cost, run.prefetched_s), is_safe=event.is_safe)
+            if flight_log.name is not None:
+                run.cost.measure_each_second()
+        call_hook(self._instruments.run_hook, run.span, event.job)
+        self._instruments.logs.started(c.EVENT_JOB_STARTED, run.span, attributes, event.at_ns)
+
+    def _pass_on(
+        self, event: RunStarted, outside: Context, origin: Origin, context: Context, series: Series | None
+    ) -> None:
         """Let a job run in its caller's context, without a span of its own."""
         inside = otel_context.set_value(ORIGIN, origin, context)
         # It counts among the runs that are open, and so in what is said of those beside it.
-        run = _OpenRun(INVALID_SPAN, outside, event.at_ns, None, RunCost())
+        run = _OpenRun(INVALID_SPAN, outside, event.at_ns, None, RunCost(), series)
         self._open.add(event.key, run)
         run.cost.begin()
         otel_context.attach(inside)
@@ -123,8 +143,13 @@ class RunSpans:
             return
         try:
             summaries.end_those_of(run.span.get_span_context().span_id)
-            if run.span.is_recording():
-                self._write(run, event)
+            is_recorded = run.span.is_recording()
+            is_wanted = event.has_run and (is_recorded or run.series is not None)
+            costs = run_facts.of_costs(run.cost, run.prefetched_s) if is_wanted else {}
+            if run.series is not None:
+                self._measured(run, run.series, event, costs)
+            if is_recorded:
+                self._write(run, event, costs)
         except Exception:
             self._forget(event.key, run)
             raise
@@ -137,12 +162,20 @@ class RunSpans:
         flight_log.closed(run.span)
         self._open.take(key)
 
-    def _write(self, run: _OpenRun, event: RunFinished) -> None:
+    def _measured(self, run: _OpenRun, series: Series, event: RunFinished, costs: dict[str, Any]) -> None:
+        # Once, also when an interrupt lands here and this is told again.
+        self._open.add(event.key, run._replace(series=None))
+        name = None if event.error is None else type_name(event.error)
+        error = error_type_of(event.outcome, self._instruments, name, event.error_type, is_asked_for=event.is_asked_for)
+        seconds = (event.at_ns - run.started_ns) / 1e9
+        self._instruments.metrics.ran(series, run.span, event, seconds, costs, error)
+
+    def _write(self, run: _OpenRun, event: RunFinished, costs: dict[str, Any]) -> None:
         at_ns = event.at_ns if event.has_run else run.started_ns
         try:
             if run.untold is not None:
                 redelivery.link_late(run.span, run.untold)
-            run.span.set_attributes(_said(event) | (_costs(run) if event.has_run else {}))
+            run.span.set_attributes(run_facts.of_end(event) | costs)
             text = self._instruments.exception_text(event.error) if event.error is not None else None
             set_status(
                 run.span,
@@ -227,51 +260,3 @@ def _called(incoming: Incoming) -> Incoming:
 def _ambient(event: RunStarted) -> SpanContext | None:
     """Return the span that is current around a worker's run; an eager run is its child."""
     return None if event.eager else get_current_span().get_span_context()
-
-
-def _where() -> dict[str, Any]:
-    thread = threading.current_thread()
-    return {c.PROCESS_PID: os.getpid(), c.THREAD_NAME: thread.name, c.THREAD_ID: thread.ident or 0}
-
-
-def _told_at_the_end(run: _OpenRun) -> dict[str, Any]:
-    """Return what is known now and told at a run's end, for the one who may have to tell it."""
-    found = _where()
-    if run.prefetched_s is not None:
-        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = run.prefetched_s
-    if run.cost.start_bytes is not None:
-        found[c.JOBSPAN_JOB_MEMORY_START] = run.cost.start_bytes
-    return found
-
-
-def _said(event: RunFinished) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        c.JOBSPAN_JOB_OUTCOME: event.outcome.value,
-        c.JOBSPAN_JOB_FINAL: event.final,
-        **_where(),
-    }
-    if event.max_attempts is not None:
-        found[c.JOBSPAN_JOB_MAX_ATTEMPTS] = event.max_attempts
-    if event.retry_delay_s is not None:
-        found[c.JOBSPAN_JOB_RETRY_DELAY] = event.retry_delay_s
-    if event.dead_lettered is not None:
-        found[c.JOBSPAN_JOB_DEAD_LETTERED] = event.dead_lettered
-    return found
-
-
-def _costs(run: _OpenRun) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if run.cost.at_once:  # else an interrupt landed before it was counted
-        found[c.JOBSPAN_JOB_CONCURRENCY] = run.cost.at_once
-    cpu_s, memory = run.cost.cpu_s(), run.cost.memory()
-    if run.prefetched_s is not None:
-        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = run.prefetched_s
-    if cpu_s is not None:
-        found[c.JOBSPAN_JOB_CPU_TIME] = cpu_s
-    if memory is not None:
-        found[c.JOBSPAN_JOB_MEMORY_START] = memory.start_bytes
-        found[c.JOBSPAN_JOB_MEMORY_END] = memory.end_bytes
-        found[c.JOBSPAN_JOB_MEMORY_SOURCE] = memory.source.value
-        if memory.peak_bytes is not None:
-            found[c.JOBSPAN_JOB_MEMORY_PEAK] = memory.peak_bytes
-    return found

@@ -11,6 +11,7 @@ from jobspan import conventions as c
 from jobspan.events import JobDropped, RunLost, RunStarted
 from jobspan.recording import job_attributes, propagation, relation
 from jobspan.recording.instruments import Instruments, say_once_that_nothing_records
+from jobspan.recording.propagation import Incoming
 from jobspan.recording.status import set_status
 
 
@@ -33,7 +34,9 @@ class ToldRuns:
             received_ns=event.received_ns,
             options=event.options,
         )
-        span = self._start(began)
+        incoming = propagation.read(event.carrier, Context())
+        self._instruments.metrics.lost(event, job_attributes.as_published(event.job, incoming.field))
+        span = self._start(began, incoming)
         if span is None:
             return
         if event.pid is not None:
@@ -51,15 +54,16 @@ class ToldRuns:
             at_ns=event.at_ns,
             options=event.options,
         )
-        span = self._start(began)
+        incoming = propagation.read(event.carrier, Context())
+        self._instruments.metrics.dropped(event, job_attributes.as_published(event.job, incoming.field))
+        span = self._start(began, incoming)
         if span is None:
             return
         if event.dead_lettered is not None:
             span.set_attribute(c.JOBSPAN_JOB_DEAD_LETTERED, event.dead_lettered)
         self._end(span, event, event.error_type)
 
-    def _start(self, began: RunStarted) -> Span | None:
-        incoming = propagation.read(began.carrier, Context())
+    def _start(self, began: RunStarted, incoming: Incoming) -> Span | None:
         wanted = self._instruments.wishes.of_run(began, incoming.field)
         if not self._instruments.wishes.are_traced(wanted, began.job.name):
             return None

@@ -186,6 +186,7 @@ class MainProcess:
                 final=True,
                 at_ns=time.time_ns(),
                 options=options_of(request.task),
+                is_known=True,
             )
         )
 
@@ -193,6 +194,7 @@ class MainProcess:
         self, consumer: Any, message: Any, error_type: str, error: BaseException | None, name: str | None = None
     ) -> None:
         job = job_from_message(message, name)
+        task = task_of(consumer.app, job.name)
         self._sink(
             JobDropped(
                 job=job,
@@ -204,7 +206,8 @@ class MainProcess:
                 at_ns=time.time_ns(),
                 error=error,
                 error_type=error_type,
-                options=options_of(task_of(consumer.app, job.name)),
+                options=options_of(task),
+                is_known=task is not None,
             )
         )
 

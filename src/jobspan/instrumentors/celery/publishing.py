@@ -117,6 +117,7 @@ class PublishHooks:
         call.is_told = True
         if call.schedule is not None:
             job = job._replace(scheduled_by=call.schedule.by, schedule_name=call.schedule.name)
+        task = task_of(call.app, job.name)
         self._sink(
             PublishStarted(
                 call,
@@ -126,8 +127,9 @@ class PublishHooks:
                 call.began_ns,
                 is_root=call.schedule is not None and call.schedule.is_root,
                 is_member=job.name != _UNLOCK,
-                options=options_of(task_of(call.app, job.name)),
+                options=options_of(task),
                 arguments=arguments,
+                is_known=task is not None,
             )
         )
 

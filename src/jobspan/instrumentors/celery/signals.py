@@ -120,6 +120,7 @@ class RunHooks:
                 error=exception,
                 error_type=c.ERROR_UNDECODABLE,
                 options=options_of(sender),
+                is_known=True,
             )
         )
 

@@ -83,6 +83,7 @@ class Consumers:
                 # RabbitMQ's consumer dead-letters it; others leave it where it is.
                 dead_lettered=True if broker.system == c.SYSTEM_RABBITMQ else None,
                 options=options_of(consumer.broker, name),
+                is_known=name in consumer.broker.actors,
             )
         )
 

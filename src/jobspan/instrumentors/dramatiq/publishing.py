@@ -87,6 +87,7 @@ class Publishing:
                 continues=continues,
                 options=options_of(broker, message.actor_name),
                 arguments=arguments_of(broker, message),
+                is_known=message.actor_name in broker.actors,
             )
         )
 

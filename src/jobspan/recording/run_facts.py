@@ -1,0 +1,61 @@
+"""What a run's span says beside what its message does: where it ran, how it ended, what it cost."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from jobspan import conventions as c
+from jobspan.events import RunFinished
+from jobspan.probes.run_cost import RunCost
+
+
+def told_at_the_end(cost: RunCost, prefetched_s: float | None) -> dict[str, Any]:
+    """Return what is known now and told at a run's end, for the one who may have to tell it."""
+    found = _where()
+    if prefetched_s is not None:
+        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = prefetched_s
+    if cost.start_bytes is not None:
+        found[c.JOBSPAN_JOB_MEMORY_START] = cost.start_bytes
+    return found
+
+
+def of_end(event: RunFinished) -> dict[str, Any]:
+    """Return how a run ended."""
+    found: dict[str, Any] = {
+        c.JOBSPAN_JOB_OUTCOME: event.outcome.value,
+        c.JOBSPAN_JOB_FINAL: event.final,
+        **_where(),
+    }
+    if event.max_attempts is not None:
+        found[c.JOBSPAN_JOB_MAX_ATTEMPTS] = event.max_attempts
+    if event.retry_delay_s is not None:
+        found[c.JOBSPAN_JOB_RETRY_DELAY] = event.retry_delay_s
+    if event.dead_lettered is not None:
+        found[c.JOBSPAN_JOB_DEAD_LETTERED] = event.dead_lettered
+    return found
+
+
+def of_costs(cost: RunCost, prefetched_s: float | None) -> dict[str, Any]:
+    """Return what a run cost, and how long it had waited in the worker."""
+    found: dict[str, Any] = {}
+    if cost.at_once:  # else an interrupt landed before it was counted
+        found[c.JOBSPAN_JOB_CONCURRENCY] = cost.at_once
+    cpu_s, memory = cost.cpu_s(), cost.memory()
+    if prefetched_s is not None:
+        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = prefetched_s
+    if cpu_s is not None:
+        found[c.JOBSPAN_JOB_CPU_TIME] = cpu_s
+    if memory is not None:
+        found[c.JOBSPAN_JOB_MEMORY_START] = memory.start_bytes
+        found[c.JOBSPAN_JOB_MEMORY_END] = memory.end_bytes
+        found[c.JOBSPAN_JOB_MEMORY_SOURCE] = memory.source.value
+        if memory.peak_bytes is not None:
+            found[c.JOBSPAN_JOB_MEMORY_PEAK] = memory.peak_bytes
+    return found
+
+
+def _where() -> dict[str, Any]:
+    thread = threading.current_thread()
+    return {c.PROCESS_PID: os.getpid(), c.THREAD_NAME: thread.name, c.THREAD_ID: thread.ident or 0}
