@@ -26,6 +26,7 @@ from jobspan.events import CommandFinished, CommandStarted, JobDropped, RunAband
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Outcome
 from jobspan.recording import Recorder, counts
+from jobspan.recording.sdk.pipeline import readers_of
 from jobspan.settings import Settings
 from support.otlp_values import Histogram, Point, points_of
 from support.promised_points import breaches_of
@@ -336,3 +337,8 @@ def test_a_child_reports_nothing_that_its_parent_counted() -> None:
         "child [('messaging.client.operation.duration', [1])]",
         "parent [('job.active', [1]), ('job.dropped', [1]), ('messaging.client.operation.duration', [3])]",
     ], done.stderr
+
+
+def test_the_readers_of_a_provider_are_found_whatever_the_sdks_version() -> None:
+    reader = InMemoryMetricReader()
+    assert list(readers_of(MeterProvider([reader]))) == [reader]

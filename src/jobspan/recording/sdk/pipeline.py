@@ -27,11 +27,16 @@ def exporters_of(provider: Any) -> Iterator[Any]:
         provider, "_multi_log_record_processor", None
     )
     processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
-    readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
-    for holder in (*(processors or ()), *readers):
+    for holder in (*(processors or ()), *readers_of(provider)):
         exporter = _exporter_of(holder)
         if exporter is not None:
             yield exporter
+
+
+def readers_of(provider: Any) -> Iterator[Any]:
+    """Yield the metric readers of a provider; before SDK 1.45 its configuration has them."""
+    of_old = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    yield from getattr(provider, "_metric_readers", of_old)
 
 
 def _exporter_of(holder: Any) -> Any:
