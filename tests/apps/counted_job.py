@@ -1,4 +1,4 @@
-"""Prints how many of our bytecodes it takes to put and to run a job: recorded, not sampled, and without an SDK.
+"""Prints how many of our bytecodes a job takes, put and run: recorded, not sampled, without an SDK, and measured.
 
 In a process of its own: what other tests leave open or set up would be paid here.
 """
@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -24,8 +26,8 @@ OURS = Path(jobspan.__file__).parent
 class Job:
     """The events of one job, told in two steps."""
 
-    def __init__(self, provider: Any) -> None:
-        self.tell = Recorder(Settings(state_dir="off"), tracer_provider=provider)
+    def __init__(self, provider: Any, meter_provider: Any = None) -> None:
+        self.tell = Recorder(Settings(state_dir="off"), tracer_provider=provider, meter_provider=meter_provider)
         self.carrier: dict[str, Any] = {}
 
     def publish(self) -> None:
@@ -54,4 +56,6 @@ if __name__ == "__main__":
         "not sampled": TracerProvider(sampler=ALWAYS_OFF),
         "no SDK": None,
     }
-    print(json.dumps({name: Job(provider).counted() for name, provider in providers.items()}))
+    counted = {name: Job(provider).counted() for name, provider in providers.items()}
+    measured = Job(TracerProvider(), MeterProvider([InMemoryMetricReader()])).counted()
+    print(json.dumps({**counted, "recorded and measured": measured}))
