@@ -8,6 +8,7 @@ import pytest
 
 from jobspan import conventions as c
 from jobspan.runs import Span, is_command, is_publish, is_publish_batch, is_run
+from support.promised_points import breaches_of
 from support.stage import Stage
 from support.waiting import wait_until
 
@@ -93,6 +94,20 @@ def test_real_workers_export_what_is_promised_and_nothing_else(stage: Stage, fra
     }
     events = {log.event for log in stage.collector.logs if log.origin.scope == c.SCOPE}
     assert events == {c.EVENT_JOB_STARTED, c.EVENT_COMMAND_STARTED, c.EVENT_PROCESS_EXCEPTION}
+    stage.close()
+    points = [point for point in stage.collector.points if point.origin.scope == c.SCOPE]
+    assert [breach for point in points for breach in breaches_of(point)] == []
+    assert {point.origin.schema_url for point in points} == {c.SCHEMA_URL}
+    # These need a process that dies, a job that never runs, one that takes long, or one that is put among the dead.
+    unseen = {row.name for row in c.METRICS} - {point.name for point in points}
+    assert unseen <= {
+        c.METRIC_JOB_ACTIVE,
+        c.METRIC_JOB_LOST,
+        c.METRIC_JOB_CUT_OFF,
+        c.METRIC_JOB_DROPPED,
+        c.METRIC_JOB_DEAD_LETTERS,
+        c.METRIC_TELEMETRY_DROPPED,
+    }
 
 
 def test_asked_for_limits_delays_and_priorities_are_told_with_their_types(rabbitmq_stage: Stage) -> None:
