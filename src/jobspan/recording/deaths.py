@@ -22,7 +22,7 @@ from jobspan.probes.oom import oom_kills
 from jobspan.recording import dropped
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments, set_error
-from jobspan.recording.sdk.flush import flush, flush_soon
+from jobspan.recording.sdk.flush import flush, flush_soon, share_the_deadline
 from jobspan.recording.sdk.fork_gate import guard_forks
 from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
@@ -69,6 +69,7 @@ class Deaths:
     def watch_started(self, _: WatchStarted) -> None:
         """Open this process's own file, by which its children name it, and tell what earlier workers left."""
         guard_forks()
+        share_the_deadline()
         file = flight_log.open(keeper="")
         if file is None or self._folder is not None:
             return

@@ -21,7 +21,7 @@ from opentelemetry.trace import Span, get_tracer_provider
 from jobspan.probes.memory import resident_bytes
 from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
-from jobspan.recording.sdk.flush import last
+from jobspan.recording.sdk.flush import last, share_the_deadline
 
 _IS_POSSIBLE = True
 try:
@@ -96,6 +96,8 @@ class FlightLog:
 
         resource = records.encode_mapping(resource_of(span)) if span is not None else b""
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
+        if watched_by:
+            share_the_deadline()
         try:
             self._file = FlightFile(folder, watched_by, resource)
         except OSError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobspan.flight import layout, reading, records
-from jobspan.flight.folder import private_folder
+from jobspan.flight.folder import default_folder, private_folder
 from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import SpanRecord
 from jobspan.flight.writing import FlightFile
@@ -189,3 +189,12 @@ def test_the_folder_is_this_users_alone(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         private_folder(tmp_path / "file")
+
+
+def test_processes_that_send_their_spans_elsewhere_have_another_folder() -> None:
+    here, there = ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{host}:4317"} for host in ("here", "there"))
+    tenant = {**here, "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=secret"}
+    folders = [default_folder(environ) for environ in (here, there, tenant, {})]
+    assert len(set(folders)) == 4
+    assert default_folder({**here, "OTEL_SERVICE_NAME": "worker"}) == folders[0]
+    assert not [folder for folder in folders if "secret" in str(folder)]
