@@ -71,12 +71,12 @@ def flush_soon() -> None:
 
 def flush_or_give_up() -> None:
     """Export all signals; past the deadline stop the exporters, and say so."""
+    # The process is leaving: what a handler says of a log that is closed already helps nobody.
+    logging.raiseExceptions = False
     is_done = not _is_in_vain and flush()
     _take_last_steps()
     if is_done:
         return
-    # The process is leaving: what a handler says of a log that is closed already helps nobody.
-    logging.raiseExceptions = False
     _logger.warning("telemetry could not be sent within %g s: what is left is dropped", DEADLINE_S / _shares)
     # Nor does what the exporters say of being stopped.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
