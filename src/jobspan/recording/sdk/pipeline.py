@@ -27,11 +27,17 @@ def exporters_of(provider: Any) -> Iterator[Any]:
         provider, "_multi_log_record_processor", None
     )
     processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
-    readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
-    for holder in (*(processors or ()), *readers):
+    for holder in (*(processors or ()), *readers_of(provider)):
         exporter = _exporter_of(holder)
         if exporter is not None:
             yield exporter
+
+
+def readers_of(provider: Any) -> tuple[Any, ...]:
+    """Return the readers of a meter provider; none of another provider."""
+    # Their place before version 1.45 was the configuration.
+    before = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    return tuple(getattr(provider, "_metric_readers", before))
 
 
 def _exporter_of(holder: Any) -> Any:
