@@ -87,14 +87,14 @@ def _install(session: nox.Session, *packages: str) -> None:
 
 
 def _pytest(session: nox.Session, *rings: str) -> None:
-    """Run these rings, or what the arguments after ``--`` name instead."""
+    """Run these rings, two tests at a time: most wait for workers; or what the arguments after ``--`` name instead."""
     if any(argument.startswith("tests") for argument in session.posargs):
         session.run("python", "-m", "pytest", *session.posargs)
         return
     folders = [f"tests/{ring}" for ring in rings if any((ROOT / "tests" / ring).rglob("test_*.py"))]
     if not folders:
         session.skip("no tests in " + ", ".join(f"tests/{ring}" for ring in rings))
-    session.run("python", "-m", "pytest", *folders, *session.posargs)
+    session.run("python", "-m", "pytest", "--numprocesses", "2", *folders, *session.posargs)
 
 
 @nox.session(python=DEFAULT)
