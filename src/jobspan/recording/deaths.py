@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +32,14 @@ try:
     from jobspan.flight import reading
     from jobspan.flight.layout import FINISHED, UNWINDING
     from jobspan.flight.records import SpanRecord
+    from jobspan.recording.lost_commands import as_lost, is_command, set_lost
 except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
     pass
 
 _logger = logging.getLogger("jobspan.flight")
 _LAST_CHILDREN_S = 0.5
 _SURVIVED_S = 1.0
+_AT_ONCE = 20
 
 Endings = dict[str | None, RunLost]
 
@@ -77,6 +80,13 @@ class Deaths:
         os.environ[KEEPER] = file.name
         atexit.register(self._leave, os.getpid())
         threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
+
+    def look_around(self) -> None:
+        """Tell at once what a few processes left that died whole: a command has no time for more."""
+        folder = flight_log.folder
+        if folder is not None:
+            for path in islice(reading.orphans(folder), _AT_ONCE):
+                self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
 
     def lost(self, event: RunLost) -> None:
         """Keep how a run ended until its process is dead; tell it at once where no process is watched."""
@@ -201,6 +211,10 @@ class Deaths:
                 self._cut_off(left, estate, death)
 
     def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+        if is_command(left.span):
+            seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+            self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
+            return
         job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
         ending = death.endings.get(job_id)
         if ending is not None and ending.at_ns < left.span.start_ns:

@@ -70,6 +70,18 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     return Incoming(context, publisher, _field(carrier.get(c.FIELD)))
 
 
+def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that carries context, by the names that a message has for it."""
+    names = (*propagate.get_global_textmap().fields, c.FIELD)
+    found = {name: environ.get(variable(name)) for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def variable(name: str) -> str:
+    """Return the environment variable in which a field of the carrier travels: ``TRACEPARENT``."""
+    return name.upper().replace("-", "_")
+
+
 def _say_once_that_nothing_travels() -> None:
     global _said_nothing_travels  # noqa: PLW0603 - once a process
     if not _said_nothing_travels:

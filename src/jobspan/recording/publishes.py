@@ -45,7 +45,7 @@ class Publishes:
     def started(self, event: PublishStarted) -> None:
         """Open the span, make it current and put it on the message; past the trace's limit its batch's instead."""
         outside = otel_context.get_current()
-        context = Context() if event.is_root else self._commands.caller()
+        context = Context() if event.is_root else self._commands.caller(event.at_ns)
         origin = origin_of(context)
         called = self._instruments.wishes.of_call(event, origin)
         job = _in_workflow(event, origin, _as_scheduled(event, origin))
@@ -102,7 +102,7 @@ class Publishes:
             otel_context.attach(publish.outside)
         if self._open.take(event.key) is None:
             return
-        self._commands.count_publish(publish.command_id, failed=event.error is not None)
+        self._commands.count_publish(publish.outside, publish.command_id, event.at_ns, failed=event.error is not None)
         if publish.batch is not None and event.error is None:
             publish.batch.count += 1
 
