@@ -227,6 +227,7 @@ class CommandFinished(NamedTuple):
     """A console command ends with this exit code, and with ``error`` when an exception ended it.
 
     ``exit_code`` None: not known, or ended by ``signal``, whose name that is. ``is_lost``: it was killed.
+    ``pid``: its process, where that is not this one.
     """
 
     key: Hashable
@@ -235,6 +236,7 @@ class CommandFinished(NamedTuple):
     at_ns: int
     signal: str | None = None
     is_lost: bool = False
+    pid: int | None = None
 
 
 class DaemonStarted(NamedTuple):

@@ -53,6 +53,8 @@ def attributes_at_the_end(event: CommandFinished) -> dict[str, Any]:
         said[c.PROCESS_EXIT_CODE] = event.exit_code
     if event.signal is not None:
         said[c.JOBSPAN_COMMAND_EXIT_SIGNAL] = event.signal
+    if event.pid is not None:
+        said[c.PROCESS_PID] = event.pid
     return said
 
 

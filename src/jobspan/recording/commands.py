@@ -163,10 +163,10 @@ class Commands:
 
     def _at_start(self, event: CommandStarted) -> dict[str, Any]:
         said: dict[str, Any] = {
-            **(event.attributes or {}),
-            c.JOBSPAN_COMMAND_NAME: event.name,
             c.PROCESS_EXECUTABLE_NAME: os.path.basename(sys.executable) or "python",  # noqa: PTH119 - no pathlib for one name
             c.PROCESS_PID: os.getpid(),
+            **(event.attributes or {}),
+            c.JOBSPAN_COMMAND_NAME: event.name,
         }
         if self._instruments.settings.command_args and event.arguments is not None:
             said[c.PROCESS_COMMAND_ARGS] = arguments_of(event.arguments)

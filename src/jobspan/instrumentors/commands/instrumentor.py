@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from jobspan import settings
 from jobspan.events import Sink
 from jobspan.instrumentors.base import LibraryInstrumentor
+from jobspan.instrumentors.commands.by_hand import HandHooks
 from jobspan.instrumentors.commands.daemons import Daemons
 from jobspan.instrumentors.commands.programs import ProgramHooks
 from jobspan.instrumentors.commands.script import ScriptHooks
@@ -51,6 +52,7 @@ class CommandInstrumentor(LibraryInstrumentor):
         ScriptHooks(sink, self._excluded).install(self._patches)
         Daemons(sink).install(self._patches)
         ProgramHooks(sink).install(self._patches)
+        HandHooks(sink).install(self._patches)
         when_imported("typer.core", self._hook_typer, self._patches)
         when_imported("django.core.management.base", self._hook_django, self._patches)
 

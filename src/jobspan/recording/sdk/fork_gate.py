@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry.metrics import get_meter_provider
 
-from jobspan.recording.sdk.pipeline import exporters_of, providers
+from jobspan.recording.sdk.pipeline import exporters_of, providers, readers_of
 
 _LONGEST_S = 1.0
 _MARK = "_jobspan_gated"
@@ -107,7 +107,7 @@ def _release() -> None:
 def _locks() -> Iterator[tuple[Any, str]]:
     """Yield what a metric reader's thread holds while it collects and exports."""
     provider = get_meter_provider()
-    for reader in getattr(getattr(provider, "_sdk_config", None), "metric_readers", ()):
+    for reader in readers_of(provider):
         if hasattr(reader, "_export_lock"):
             yield reader, "_export_lock"
     consumer = getattr(provider, "_measurement_consumer", None)

@@ -27,11 +27,16 @@ def exporters_of(provider: Any) -> Iterator[Any]:
         provider, "_multi_log_record_processor", None
     )
     processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
-    readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
-    for holder in (*(processors or ()), *readers):
+    for holder in (*(processors or ()), *readers_of(provider)):
         exporter = _exporter_of(holder)
         if exporter is not None:
             yield exporter
+
+
+def readers_of(provider: Any) -> tuple[Any, ...]:
+    """Return the metric readers of a meter provider: since 1.45 it holds them itself, before its configuration did."""
+    config = getattr(provider, "_sdk_config", None)
+    return (*getattr(provider, "_metric_readers", ()), *getattr(config, "metric_readers", ()))
 
 
 def _exporter_of(holder: Any) -> Any:
