@@ -37,7 +37,20 @@ def start_another() -> None:
         subprocess.run([sys.executable, __file__, "sys.exit(3)"], env=environ, check=False)
 
 
+def parse() -> None:
+    """Read ``parse users add`` with argparse."""
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    groups = parser.add_subparsers().add_parser("parse").add_subparsers()
+    users = groups.add_parser("users", aliases=["u"]).add_subparsers()
+    users.add_parser("add").add_argument("name")
+    parser.parse_args()
+    parser.parse_args(["parse", "users", "add", "again"])
+
+
 WAYS = {
+    "parse": parse,
     "last line": lambda: None,
     "sys.exit(3)": lambda: sys.exit(3),
     "sys.exit('no')": lambda: sys.exit("no"),

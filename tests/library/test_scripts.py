@@ -57,6 +57,7 @@ def test_each_way_out_of_a_program_is_told_as_it_was(collector: Collector, start
         (SCRIPT, "SIGTERM"): (-signal.SIGTERM, (script, None, "SIGTERM", "interrupted", "SIGTERM")),
         # Nobody is told what a SystemExit that was raised by hand holds: nothing is made up.
         (SCRIPT, "raise"): (3, (script, None, None, None, None)),
+        (SCRIPT, "parse", "u", "add", "x"): (0, (f"{script} parse users add", 0, None, "succeeded", None)),
         ("-m", "apps.ways_out", "raise"): (3, (module, 3, "3", "failed", None)),
         ("-m", "apps.ways_out", "last line"): (0, (module, 0, None, "succeeded", None)),
         ("-m", "apps.ways_out", "fail"): (1, (module, 1, "ValueError", "failed", None)),

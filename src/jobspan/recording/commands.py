@@ -19,7 +19,14 @@ from jobspan.recording.command_attributes import arguments_of, attributes_at_the
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, say_once_that_nothing_records, set_error
 from jobspan.recording.message_field import NOTHING, MessageField
-from jobspan.recording.open_commands import OpenCommand, by_id, command_of, newest_of_process, open_commands
+from jobspan.recording.open_commands import (
+    OpenCommand,
+    by_id,
+    command_of,
+    forget_parent,
+    newest_of_process,
+    open_commands,
+)
 from jobspan.recording.origin import Origin, origin_of
 
 _BETWEEN_SIGNS_NS = 1_000_000_000
@@ -114,7 +121,8 @@ class Commands:
         found = [command for command in open_commands.all() if not command.is_discarded]
         for command in found:
             _discard(command)
-        if found:
+        if found or newest_of_process() is not None:
+            forget_parent()
             otel_context.attach(Context())
 
     def program_started(self, event: ProgramStarted) -> None:

@@ -84,7 +84,7 @@ class Deaths:
     def look_around(self) -> None:
         """Tell at once what a few processes left that died whole: a command has no time for more."""
         folder = flight_log.folder
-        if folder is not None:
+        if folder is not None and flight_log.is_heard():
             for path in islice(reading.orphans(folder), _AT_ONCE):
                 self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextvars import Token
 
@@ -90,6 +91,12 @@ class OpenCommand:
         origin = self.origin._replace(depth=0, trace_started_ns=None)
         return otel_context.set_value(_COMMAND, self, otel_context.set_value(ORIGIN, origin, context))
 
+    def renew(self) -> None:
+        """Begin anew after a fork: another thread may have held the lock."""
+        self._lock = threading.Lock()
+        if self.outer is not None:
+            self.outer.renew()
+
     def count(self, *, failed: bool) -> None:
         """Count a publish, for those around it as well."""
         with self._lock:
@@ -113,13 +120,39 @@ open_commands: OpenSpans[OpenCommand] = OpenSpans()
 
 
 def newest_of_process() -> OpenCommand | None:
-    """Return the command that the process is there for, the innermost of them."""
-    return next((command for command in reversed(_all()) if command.is_process), None)
+    """Return the command that the process is there for, the innermost of them; in a fork its parent's."""
+    return next((command for command in reversed(_all()) if command.is_process), _of_parent)
 
 
 def by_id(command_id: str) -> OpenCommand | None:
     """Return the outermost open command of an id."""
     return next((command for command in _all() if command.origin.command_id == command_id), None)
+
+
+def forget_parent() -> None:
+    """Have nothing to do with the command that this process was forked from."""
+    global _of_parent  # noqa: PLW0603 - one a process
+    _of_parent = None
+
+
+_of_parent: OpenCommand | None = None
+_before_fork: list[OpenCommand | None] = []
+
+
+def _remember() -> None:
+    _before_fork[:] = [newest_of_process()]
+
+
+def _inherit() -> None:
+    # It is the parent's to end; what this process puts is the command's all the same.
+    global _of_parent  # noqa: PLW0603 - one a process
+    _of_parent = _before_fork[0]
+    if _of_parent is not None:
+        _of_parent.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_remember, after_in_child=_inherit)
 
 
 def _all() -> list[OpenCommand]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import pytest
 from opentelemetry.trace import get_current_span
 
 from jobspan import conventions as c
@@ -109,6 +111,24 @@ def test_a_command_inside_a_job_that_nobody_caused_is_the_root(recorded: Recorde
     _, inner, _ = recorded.spans
     assert whose(inner) == (inner.span_id, "clean up")
     assert f"c={inner.span_id}" in carrier[c.FIELD]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_what_a_fork_of_a_script_puts_is_the_scripts(recorded: Recorded) -> None:
+    script(recorded)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, str(put(recorded)[c.FIELD]).encode())
+        end(recorded)
+        os._exit(len(recorded.spans))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        field = pipe.read().decode()
+    assert os.waitpid(child, 0)[1] == 1 << 8, "the publish alone: the script is not the child's to end"
+    end(recorded)
+    (command,) = recorded.spans
+    assert f"c={command.span_id}" in field
 
 
 def test_a_later_name_is_that_of_the_span_and_of_what_follows(recorded: Recorded) -> None:

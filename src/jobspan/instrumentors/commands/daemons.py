@@ -15,6 +15,7 @@ from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
 
 LOOPS: tuple[tuple[str, str | None, str], ...] = (
+    ("uvicorn.main", None, "run"),
     ("uvicorn.server", "Server", "serve"),
     ("hypercorn.asyncio", None, "serve"),
     ("hypercorn.trio", None, "serve"),

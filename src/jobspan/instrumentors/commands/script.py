@@ -18,6 +18,7 @@ from typing import Any
 from jobspan.events import CommandFinished, CommandStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded_program
 from jobspan.instrumentors.commands.process import SCRIPT, code_of, exit_code, surroundings
+from jobspan.instrumentors.commands.subparsers import SubparserHooks
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches
 
@@ -48,6 +49,7 @@ class ScriptHooks:
             import runpy
 
             patches.wrap(runpy, "_run_code", self._run_code)
+        SubparserHooks(self._sink, name, self._excluded).install(patches)
         atexit.register(self._at_exit)
         patches.on_undo(self._forget)
         self._sink(
