@@ -249,6 +249,10 @@ class ProgramStarted(NamedTuple):
     carrier: MutableMapping[str, str]
 
 
+class ProgramReplaced(NamedTuple):
+    """This process is about to run another program in place of this one (``exec``): whatever is open ends here."""
+
+
 Event = (
     PublishStarted
     | PublishFinished
@@ -267,5 +271,6 @@ Event = (
     | CommandFinished
     | DaemonStarted
     | ProgramStarted
+    | ProgramReplaced
 )
 Sink = Callable[[Event], None]

@@ -49,7 +49,13 @@ def parse() -> None:
     parser.parse_args(["parse", "users", "add", "again"])
 
 
+def become_another() -> None:
+    """Run another program in this one's place."""
+    os.execvp("sh", ["sh", "-c", "exit 5"])  # noqa: S606 - that is the point
+
+
 WAYS = {
+    "become another": become_another,
     "parse": parse,
     "last line": lambda: None,
     "sys.exit(3)": lambda: sys.exit(3),

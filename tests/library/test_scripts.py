@@ -78,6 +78,13 @@ def test_a_program_that_was_killed_is_told_by_the_next(collector: Collector, sta
     assert c.JOBSPAN_COMMAND_JOBS_PUBLISHED not in lost.attributes
 
 
+def test_a_program_that_becomes_another_is_no_lost_command(collector: Collector, start: Start) -> None:
+    assert start("python", SCRIPT, "become another").wait() == 5
+    assert start("python", SCRIPT, "last line", number=1).wait() == 0
+    (span,) = collector.wait_for_spans(1)
+    assert end_of(span) == ("ways_out.py", 0, None, "succeeded", None)
+
+
 def test_a_program_that_a_command_starts_is_its_child(collector: Collector, start: Start) -> None:
     assert start("python", SCRIPT, "start another").wait() == 0
     outer, *inner = collector.wait_for_spans(3)

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span
 
 from jobspan import conventions as c
-from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, ProgramStarted
+from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, ProgramReplaced, ProgramStarted
 from jobspan.recording import propagation, summaries
 from jobspan.recording.command_attributes import arguments_of, attributes_at_the_end
 from jobspan.recording.flight_log import flight_log
@@ -28,6 +28,7 @@ from jobspan.recording.open_commands import (
     open_commands,
 )
 from jobspan.recording.origin import Origin, origin_of
+from jobspan.recording.sdk.flush import flush
 
 _BETWEEN_SIGNS_NS = 1_000_000_000
 _DURATIONS_S = (0.005, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 86400)
@@ -142,6 +143,16 @@ class Commands:
         carrier: dict[str, Any] = {}
         propagation.write(carrier, context, field)
         event.carrier.update({propagation.variable(name): str(value) for name, value in carrier.items()})
+
+    def program_replaced(self, _: ProgramReplaced) -> None:
+        """End and send what has caused something, its end unknown; forget what only led to the other program."""
+        for command in open_commands.all():
+            if not command.is_discarded and command.is_used:
+                self._end(command, CommandFinished(None, None, None, time.time_ns()))
+                flush()
+            else:
+                _discard(command)
+        open_commands.clear()
 
     def caller(self, at_ns: int) -> Context:
         """Return the caller's context; in a thread that has none, the open command's."""

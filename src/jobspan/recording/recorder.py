@@ -18,6 +18,7 @@ from jobspan.events import (
     Event,
     JobDropped,
     ProcessEnded,
+    ProgramReplaced,
     ProgramStarted,
     PublishFinished,
     PublishStarted,
@@ -79,6 +80,7 @@ class Recorder:
             CommandNamed: commands.named,
             CommandFinished: commands.finished,
             DaemonStarted: commands.daemon_started,
+            ProgramReplaced: commands.program_replaced,
         }
 
     def __call__(self, event: Event) -> None:

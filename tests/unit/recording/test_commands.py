@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.trace import get_current_span
 
 from jobspan import conventions as c
-from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, ProgramStarted
+from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, ProgramReplaced, ProgramStarted
 from jobspan.runs import Span
 from unit.recording.builders import T0, job, publish_finished, publish_started, run_finished, run_started
 from unit.recording.conftest import Recorded
@@ -148,6 +148,18 @@ def test_what_turns_out_to_be_a_daemon_has_no_span_and_is_nobodys_parent(recorde
     end(recorded, "click")
     (publish,) = recorded.spans
     assert (publish.parent_id, whose(publish)) == (None, (None, None))
+
+
+def test_before_another_program_takes_its_place_only_what_has_caused_something_is_told(recorded: Recorded) -> None:
+    script(recorded)
+    recorded.tell(ProgramReplaced())
+    script(recorded)
+    put(recorded)
+    recorded.tell(ProgramReplaced())
+    end(recorded)
+    publish, command = recorded.spans
+    assert publish.parent_id == command.span_id
+    assert not {c.PROCESS_EXIT_CODE, c.JOBSPAN_COMMAND_OUTCOME} & set(command.attributes)
 
 
 def test_a_program_that_a_command_starts_learns_whose_it_is(recorded: Recorded) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from jobspan.events import ProgramStarted, Sink
+from jobspan.events import ProgramReplaced, ProgramStarted, Sink
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
 
@@ -33,6 +33,9 @@ class ProgramHooks:
             patches.wrap(module.Popen, "__init__", self.started)
 
         when_imported("subprocess", patch, patches)
+        # All others of their kind end in one of these.
+        for name in ("execv", "execve"):
+            patches.wrap(os, name, self.replaced)
 
     def started(self, wrapped: Callable[..., Any], popen: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around ``Popen``."""
@@ -41,6 +44,15 @@ class ProgramHooks:
             if environ is not None:
                 kwargs = {**kwargs, "env": environ}
         return wrapped(*args, **kwargs)
+
+    def replaced(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Stand around ``os.exec*``: nothing of this program runs after it, no exit handler either."""
+        self._replaced()
+        return wrapped(*args, **kwargs)
+
+    @guarded
+    def _replaced(self) -> None:
+        self._sink(ProgramReplaced())
 
     @guarded
     def _environment(self, given: Mapping[Any, Any] | None) -> dict[Any, Any] | None:
