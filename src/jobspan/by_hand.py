@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -65,7 +64,9 @@ class command:  # noqa: N801 - reads as the word that it is
 
     def __call__(self, function: F) -> F:
         """Do so at every call of a function."""
-        if inspect.iscoroutinefunction(function):
+        from inspect import iscoroutinefunction  # heavy, and this module comes with every import of jobspan
+
+        if iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def run(*args: Any, **kwargs: Any) -> Any:

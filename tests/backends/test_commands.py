@@ -32,12 +32,13 @@ def _publish(job_id: str, kind: str = "PRODUCER", **more: Any) -> SpanMessage:
 def _work(kept: Kept) -> None:
     """Two jobs by themselves, three in a batch; one retried, one failed, one running."""
     size: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: 3}
+    again: dict[str, Any] = {c.JOBSPAN_JOB_ATTEMPT: 2}
     open_run = _run(5, "d", outcome=None, final=None)
     said = run_attributes(job_id="d", outcome=None, final=None) | WHOSE
     kept.keep(
         traces(
             *(_publish(job_id) for job_id in "ab"),
-            _publish("a", **{c.JOBSPAN_JOB_ATTEMPT: 2}),
+            _publish("a", **again),
             _publish("x", **{c.ERROR_TYPE: "OSError"}),
             _publish("", **size),
             _publish("", kind="INTERNAL", **size),
