@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
@@ -132,8 +133,11 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
     inner: BaseCommand | None = None
     error: Exception | None = None
 
+    handler: Any = None
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Call another one, or fail."""
+        self.handler = signal.getsignal(signal.SIGTERM)
         if self.inner is not None:
             call_command(self.inner)
         if self.error is not None:
@@ -173,6 +177,18 @@ def test_a_management_command_that_runs_for_long_is_none(instrumentation: Instru
     instrumentation.on(CommandInstrumentor())
     Command().run_from_argv(["manage.py", name])
     assert instrumentation.spans == ()
+
+
+def test_sigterm_is_handled_while_a_command_line_runs_and_not_for_a_command_that_code_calls(
+    instrumentation: Instrumentation,
+) -> None:
+    instrumentation.on(CommandInstrumentor())
+    called, typed = Command(), Command()
+    call_command(called)
+    typed.run_from_argv(["manage.py", "import_users"])
+    assert called.handler is signal.SIG_DFL
+    assert callable(typed.handler)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_nothing_stays_behind_in_typer_and_django() -> None:

@@ -42,7 +42,9 @@ class Termination:
             if event.replaces is not None:
                 self._open.pop(event.replaces, None)
             self._open[event.key] = None
-            self._handle()
+            if event.is_process:
+                # A command inside a job is not what the process is there for: its worker knows how to end.
+                self._handle()
         elif isinstance(event, DaemonStarted):
             self.forget()
         elif isinstance(event, CommandFinished) and event.key in self._open:
