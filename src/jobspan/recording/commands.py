@@ -119,7 +119,8 @@ class Commands:
 
     def daemon_started(self, _: DaemonStarted) -> None:
         """Forget what was taken for a command, and let what follows begin traces of its own."""
-        found = [command for command in open_commands.all() if not command.is_discarded]
+        # A command inside a job may well start a server: the job stays what it is.
+        found = [command for command in open_commands.all() if not (command.is_in_job or command.is_discarded)]
         for command in found:
             _discard(command)
         if found or newest_of_process() is not None:

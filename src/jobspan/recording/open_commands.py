@@ -60,6 +60,11 @@ class OpenCommand:
         """Say whether what is called runs inside it."""
         return self._token is not None
 
+    @property
+    def is_in_job(self) -> bool:
+        """Say whether a job of this process runs it."""
+        return self.origin.run is not None
+
     def enter(self, context: Context) -> None:
         """Make it current on top of a context; once more when its origin has changed."""
         token = otel_context.attach(self.inside(context))

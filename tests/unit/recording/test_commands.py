@@ -113,6 +113,17 @@ def test_a_command_inside_a_job_that_nobody_caused_is_the_root(recorded: Recorde
     assert f"c={inner.span_id}" in carrier[c.FIELD]
 
 
+def test_a_server_that_a_jobs_command_starts_leaves_job_and_command_alone(recorded: Recorded) -> None:
+    recorded.tell(run_started(carrier={}))
+    recorded.tell(CommandStarted("inner", "clean up", {}, T0, is_process=False))
+    recorded.tell(DaemonStarted())
+    put(recorded)
+    end(recorded, "inner")
+    recorded.tell(run_finished())
+    publish, inner, run = recorded.spans
+    assert (publish.parent_id, inner.parent_id) == (inner.span_id, run.span_id)
+
+
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_what_a_fork_of_a_script_puts_is_the_scripts(recorded: Recorded) -> None:
     script(recorded)
