@@ -1,6 +1,7 @@
 """Every check of the project: ``nox`` runs those that pass the tests, ``nox -l`` lists them, ``nox -s NAME`` runs one.
 
-Arguments after ``--`` go to pytest: ``nox -s tests-3.12 -- -k retried``, ``nox -s tests -- tests/unit/test_jobs.py``.
+Arguments after ``--`` go to pytest: ``nox -s tests-3.12 -- -k retried``, ``nox -s tests -- tests/unit/test_jobs.py``;
+and to the benchmarks: ``nox -s bench -- per-job``.
 """
 
 from __future__ import annotations
@@ -146,3 +147,10 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/tables.py")
     session.run("python", "docs/picture.py")
     _pytest(session, "contract")
+
+
+@nox.session(python=DEFAULT, default=False)
+def bench(session: nox.Session) -> None:
+    """What jobspan costs, beside others: one table, and build/bench.json. ``-- per-job`` measures one group alone."""
+    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"), *_group("bench"))
+    session.run("python", "-m", "benchmarks", *session.posargs, env={"PYTHONPATH": "tests"})

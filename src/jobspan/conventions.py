@@ -52,6 +52,7 @@ JOBSPAN_JOB_MEMORY_START = "jobspan.job.memory.start"
 JOBSPAN_JOB_MEMORY_END = "jobspan.job.memory.end"
 JOBSPAN_JOB_MEMORY_PEAK = "jobspan.job.memory.peak"
 JOBSPAN_JOB_MEMORY_SOURCE = "jobspan.job.memory.source"
+JOBSPAN_JOB_CONCURRENCY = "jobspan.job.concurrency"
 JOBSPAN_JOB_RETRY_REASON = "jobspan.job.retry.reason"
 JOBSPAN_JOB_RETRY_DELAY = "jobspan.job.retry.delay"
 JOBSPAN_JOB_DEAD_LETTERED = "jobspan.job.dead_lettered"
@@ -88,6 +89,7 @@ JOBSPAN_LINK_TYPE = "jobspan.link.type"
 LINK_PUBLISH = "publish"
 LINK_PREVIOUS_ATTEMPT = "previous_attempt"
 LINK_MEMBER = "member"
+LINK_LOST_RUN = "lost_run"
 LINK_AMBIENT = "ambient"
 
 # Values
@@ -96,7 +98,6 @@ COMMAND_SUCCEEDED = "succeeded"
 COMMAND_FAILED = "failed"
 COMMAND_INTERRUPTED = "interrupted"
 COMMAND_LOST = "lost"
-MEMORY_PROCESS = "process"
 MEMORY_SAMPLED = "sampled"
 LOST_SIGNAL = "signal"
 LOST_OOM = "oom"
@@ -234,10 +235,12 @@ ATTRIBUTES = (
     AttributeRow(JOBSPAN_JOB_EXPIRES_AT, _JOB, "C", "string", "ISO 8601", "as asked for"),
     AttributeRow(JOBSPAN_JOB_TIME_LIMIT_SOFT, _JOB, "C", "double", "s", "as asked for"),
     AttributeRow(JOBSPAN_JOB_TIME_LIMIT_HARD, _JOB, "C", "double", "s", "as asked for"),
-    AttributeRow(JOBSPAN_JOB_CPU_TIME, _RUN, "C", "double", "s", "CPU of the executing thread or process"),
+    AttributeRow(JOBSPAN_JOB_CPU_TIME, _RUN, "C", "double", "s", "CPU of its process or thread; not in greenlets"),
     AttributeRow(JOBSPAN_JOB_MEMORY_START, _RUN, "C", "int", "By", "resident set of the process when the run began"),
     AttributeRow(JOBSPAN_JOB_MEMORY_END, _RUN, "C", "int", "By", "resident set of the process when the run ended"),
-    AttributeRow(JOBSPAN_JOB_MEMORY_SOURCE, _RUN, "C", "string", "", "`process`: start and end only, no peak"),
+    AttributeRow(JOBSPAN_JOB_MEMORY_PEAK, _RUN, "C", "int", "By", "highest resident set of the process meanwhile"),
+    AttributeRow(JOBSPAN_JOB_MEMORY_SOURCE, _RUN, "C", "string", "", "`exact`, `sampled`, or `process`: no peak"),
+    AttributeRow(JOBSPAN_JOB_CONCURRENCY, _RUN, "C", "int", "", "most runs open in the process meanwhile; 1: alone"),
     AttributeRow(JOBSPAN_JOB_RETRY_REASON, _RUN, "C", "string", "", "why a retried run asked for another (redacted)"),
     AttributeRow(JOBSPAN_JOB_RETRY_DELAY, _RUN, "C", "double", "s", "asked-for delay before the next run"),
     AttributeRow(JOBSPAN_JOB_DEAD_LETTERED, _RUN, "C", "bool", "", "the broker's dead-letter store has it now"),

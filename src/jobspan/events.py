@@ -96,6 +96,7 @@ class RunStarted(NamedTuple):
     """A worker begins one attempt. ``received_ns`` is when the worker got the message, if it knows.
 
     ``is_safe``: the broker still has the message, and delivers it again when the worker dies.
+    ``memory_limit_bytes``: the library ends this process after the run if its high-water mark is above.
     """
 
     key: Hashable
@@ -111,6 +112,7 @@ class RunStarted(NamedTuple):
     options: JobOptions = NOTHING
     arguments: Arguments | None = None
     is_safe: bool = False
+    memory_limit_bytes: int | None = None
 
 
 class RunFinished(NamedTuple):
@@ -161,6 +163,10 @@ class RunLost(NamedTuple):
 
 class WatchStarted(NamedTuple):
     """A worker begins: from now on this process tells what its children, and earlier workers, could not."""
+
+
+class ProcessLeaving(NamedTuple):
+    """This process is about to leave by itself: that cuts off the runs which have not ended by then."""
 
 
 class ProcessEnded(NamedTuple):
@@ -263,6 +269,7 @@ Event = (
     | RunAbandoned
     | RunLost
     | WatchStarted
+    | ProcessLeaving
     | ProcessEnded
     | WatchEnded
     | JobDropped

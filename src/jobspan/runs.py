@@ -104,6 +104,12 @@ class Run:
     memory_end_bytes: int | None
     memory_peak_bytes: int | None
     memory_source: str | None
+    concurrency: int | None
+    redelivered: bool
+    lost_reason: str | None
+    exit_code: int | None
+    exit_signal: str | None
+    oom_killed: bool | None
     error_type: str | None
     failure: Failure | None
     retry_reason: str | None
@@ -225,6 +231,12 @@ def run_from_span(span: Span) -> Run:
         memory_end_bytes=a.get(c.JOBSPAN_JOB_MEMORY_END),
         memory_peak_bytes=a.get(c.JOBSPAN_JOB_MEMORY_PEAK),
         memory_source=a.get(c.JOBSPAN_JOB_MEMORY_SOURCE),
+        concurrency=a.get(c.JOBSPAN_JOB_CONCURRENCY),
+        redelivered=a.get(c.JOBSPAN_JOB_REDELIVERED) is True,
+        lost_reason=a.get(c.JOBSPAN_JOB_LOST_REASON),
+        exit_code=a.get(c.JOBSPAN_JOB_EXIT_CODE),
+        exit_signal=a.get(c.JOBSPAN_JOB_EXIT_SIGNAL),
+        oom_killed=a.get(c.JOBSPAN_JOB_OOM_KILLED),
         error_type=a.get(c.ERROR_TYPE),
         failure=failure_of(span),
         retry_reason=a.get(c.JOBSPAN_JOB_RETRY_REASON),

@@ -25,6 +25,7 @@ OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT = "OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT"
 OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS"
 OTEL_PYTHON_JOBSPAN_COEXIST = "OTEL_PYTHON_JOBSPAN_COEXIST"
 OTEL_PYTHON_JOBSPAN_STATE_DIR = "OTEL_PYTHON_JOBSPAN_STATE_DIR"
+OTEL_PYTHON_JOBSPAN_MEMORY = "OTEL_PYTHON_JOBSPAN_MEMORY"
 OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
@@ -41,7 +42,7 @@ class _Unreadable(ValueError):
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in choices:
-            raise _Unreadable("one of " + ", ".join(choices))
+            raise _Unreadable("one of " + ", ".join(choice or "unset" for choice in choices))
         return text.lower()
 
     return parse
@@ -59,6 +60,10 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise _Unreadable("a whole number from 0")
     return int(text)
+
+
+def _folder(text: str) -> str:
+    return "off" if text.lower() == "off" else text
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -146,11 +151,19 @@ class Settings:
     )
     state_dir: str = _setting(
         OTEL_PYTHON_JOBSPAN_STATE_DIR,
-        str,
+        _folder,
         "",
         "path, `off`",
         "folder of the flight records, from which the runs of killed processes are told; where not set a private one "
         "in shared memory; a volume keeps them when a whole container is killed; `off` for none",
+    )
+    memory: str = _setting(
+        OTEL_PYTHON_JOBSPAN_MEMORY,
+        _one_of("exact", "sampled", "off"),
+        "exact",
+        "`exact`, `sampled`, `off`",
+        "a run's memory: its true peak where it is alone in its process, for which the kernel's high-water mark is "
+        "reset (`ru_maxrss` shows that), from readings only, or not at all",
     )
     exception_signal: str = _setting(
         OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,
@@ -206,7 +219,7 @@ def _values(cls: type, given: Mapping[str, Any], environ: Mapping[str, str]) -> 
         try:
             values[setting.name] = parse(text)
         except _Unreadable as allowed:
-            _say_once(f"{name}={text} is not understood: expected {allowed}; using {setting.default}")
+            _say_once(f"{name}={text} is not understood: expected {allowed}; using {_as_written(setting.default)}")
     return values
 
 
@@ -215,6 +228,10 @@ def _say_once(line: str) -> None:
     if line not in _said:
         _said.add(line)
         _logger.warning("%s", line)
+
+
+def _as_written(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default) or "unset"
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Puts jobs at a steady pace: ``load.py SECONDS '["celery:ok", "celery:slow=1"]'``."""
+"""Puts jobs at a steady pace, whatever becomes of them: ``load.py SECONDS '["celery:ok", "celery:slow=1"]'``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from apps.command import _parsed, _put_one
 
 _A_SECOND = 40
+FAILED = "could not put a job"
 
 
 def main(seconds: float, jobs: list[str]) -> None:
@@ -18,7 +19,10 @@ def main(seconds: float, jobs: list[str]) -> None:
     for job in itertools.cycle(jobs):
         if time.monotonic() > end:
             return
-        _put_one(*_parsed(job))
+        try:
+            _put_one(*_parsed(job))
+        except Exception as error:
+            print(FAILED, type(error).__name__, flush=True)
         time.sleep(1 / _A_SECOND)
 
 

@@ -6,6 +6,7 @@ import os
 import time
 
 from celery import Task
+from celery.signals import before_task_publish
 
 from apps.celery_app import _noted, app, ok, put, slow
 
@@ -53,7 +54,7 @@ def killed_once(self: Task) -> None:
             time.sleep(30)
 
 
-@app.task(bind=True, retry_on_worker_lost=True, max_retries=1)
+@app.task(bind=True, retry_on_worker_lost=True, max_retries=1, default_retry_delay=0)
 def killed_and_retried(self: Task) -> None:
     """Be killed the first time; Celery asks for a retry in our place."""
     with _noted(self):
@@ -74,4 +75,17 @@ def persistent(self: Task, milliseconds: int) -> None:
     """Take a short while; Celery puts the message back when the process dies."""
     with _noted(self):
         time.sleep(milliseconds / 1000)
+        put(ok)
+
+
+@app.task(bind=True)
+def killed_in_a_publish(self: Task) -> None:
+    """Be killed when the message of another job is complete and has not left."""
+    with _noted(self):
+
+        def kill(**_: object) -> None:
+            os.kill(os.getpid(), 9)
+            time.sleep(30)
+
+        before_task_publish.connect(kill, weak=False)
         put(ok)

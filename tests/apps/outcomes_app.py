@@ -25,6 +25,7 @@ app.conf.update(
     result_backend=f"file://{Path(os.environ[diary.TEST_DIARY]).parent}",
     worker_deduplicate_successful_tasks=True,
     worker_enable_remote_control=True,
+    worker_soft_shutdown_timeout=float(os.environ.get("TEST_SOFT_SHUTDOWN_S", "0")),
 )
 NAME = "apps.outcomes_app."
 

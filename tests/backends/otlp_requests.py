@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -132,4 +134,21 @@ def any_value(value: Any) -> AnyValue:
     elif isinstance(value, tuple):
         said.array_value.SetInParent()
         said.array_value.values.extend(any_value(item) for item in value)
+    return said
+
+
+def otlp_json(request: ExportTraceServiceRequest) -> dict[str, object]:
+    """Return a request as OTLP's JSON: ids in hex, enums as numbers."""
+
+    def with_hex_ids(said: Any) -> Any:
+        if isinstance(said, list):
+            return [with_hex_ids(item) for item in said]
+        if not isinstance(said, dict):
+            return said
+        return {
+            key: b64decode(value).hex() if key.lower().endswith(("spanid", "traceid")) else with_hex_ids(value)
+            for key, value in said.items()
+        }
+
+    said: dict[str, object] = with_hex_ids(MessageToDict(request, use_integers_for_enums=True))
     return said

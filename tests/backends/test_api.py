@@ -39,6 +39,9 @@ def test_wrong_questions_are_answered_400_with_what_was_expected(shared_server: 
     for question, said in {
         "runs?since=1": "unknown parameter since; expected one of jobs, queues,",
         "runs?limit=ten": "invalid literal",
+        "runs?limit=-1": "limit -1 is out of range",
+        f"runs?limit={2**63}": f"limit {2**63} is out of range",
+        f"counts?since_ns=-{2**63}": f"since_ns -{2**63} is out of range",
         "story?kind=queue&id=a": "expected kind, one of command, job, trace, and id",
         "story?kind=job": "expected kind, one of command, job, trace, and id",
         "story?kind=trace&id=xyz": "",

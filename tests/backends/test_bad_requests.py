@@ -50,7 +50,12 @@ def test_malformed_json_is_answered_400_in_json(shared_server: Server) -> None:
     for body in (
         b"{",
         b"[1]",
+        b"[]",
+        b"null",
         b'{"resourceSpans": 5}',
+        b'{"resourceSpans": ["\\ud800"]}',
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"\\ud800"}]}]}]}',
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":"\\ud800"}]}]}]}',
         b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"spanId":7}]}]}]}',
     ):
         answer = shared_server.post(body, content_type="application/json")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from base64 import b64decode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -23,7 +21,17 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-from backends.otlp_requests import ERROR, log_event, logs, metrics, run_attributes, span_message, spans_in, traces
+from backends.otlp_requests import (
+    ERROR,
+    log_event,
+    logs,
+    metrics,
+    otlp_json,
+    run_attributes,
+    span_message,
+    spans_in,
+    traces,
+)
 from backends.otlp_server import Server
 from jobspan.backends import open_backend
 from jobspan.backends.base import Backend, Match, RunFilter
@@ -110,7 +118,7 @@ def test_each_content_encoding_is_understood(
 def test_json_is_understood(shared_server: Server) -> None:
     span = span_message(run_attributes() | {"list": (1, 2.0, "x")}, status=ERROR, parent_span_id=b"parentid")
     request = traces(span)
-    answer = shared_server.post(json.dumps(_otlp_json(request)).encode(), content_type="application/json")
+    answer = shared_server.post(json.dumps(otlp_json(request)).encode(), content_type="application/json")
     assert (answer.status_code, answer.json()) == (200, {})
     assert _told(shared_server, request) == spans_in(request)
 
@@ -145,20 +153,3 @@ def _told(server: Server, request: ExportTraceServiceRequest) -> Sequence[Span]:
     told = _story(backend, spans_in(request))
     backend.close()
     return told
-
-
-def _otlp_json(request: ExportTraceServiceRequest) -> dict[str, object]:
-    """Return a request as OTLP's JSON: ids in hex, enums as numbers."""
-
-    def with_hex_ids(said: Any) -> Any:
-        if isinstance(said, list):
-            return [with_hex_ids(item) for item in said]
-        if not isinstance(said, dict):
-            return said
-        return {
-            key: b64decode(value).hex() if key.lower().endswith(("spanid", "traceid")) else with_hex_ids(value)
-            for key, value in said.items()
-        }
-
-    said: dict[str, object] = with_hex_ids(MessageToDict(request, use_integers_for_enums=True))
-    return said

@@ -14,6 +14,13 @@ from support.waiting import wait_until
 TYPES: dict[str, type] = {"string": str, "int": int, "double": float, "bool": bool}
 LINK_ATTRIBUTES = {c.JOBSPAN_LINK_TYPE: {c.LINK_PUBLISH, c.LINK_PREVIOUS_ATTEMPT, c.LINK_MEMBER, c.LINK_AMBIENT}}
 EXCEPTION_ATTRIBUTES = {c.EXCEPTION_TYPE, c.EXCEPTION_MESSAGE, c.EXCEPTION_STACKTRACE}
+LOST_RUNS_ATTRIBUTES = {
+    c.JOBSPAN_JOB_LOST_REASON,
+    c.JOBSPAN_JOB_EXIT_CODE,
+    c.JOBSPAN_JOB_EXIT_SIGNAL,
+    c.JOBSPAN_JOB_OOM_KILLED,
+    c.JOBSPAN_JOB_END_ESTIMATED,
+}
 JOBS = ("ok", "fail", "nest", "retry_then_succeed", "autoretry_then_succeed", "exhaust")
 RUNS = 9
 
@@ -60,7 +67,8 @@ def test_real_workers_export_what_is_promised_and_nothing_else(stage: Stage, fra
     assert {(r.origin.scope, r.origin.schema_url, r.dropped) for r in spans} == {(c.SCOPE, c.SCHEMA_URL, 0)}
     seen = {name for received in spans for name in received.span.attributes}
     promised = {row.name for row in c.ATTRIBUTES}
-    # These need a message or an option that asks for them, another broker, an eager call or a clock that is wrong.
+    # These need a message or an option that asks for them, another broker, an eager call, a clock that is wrong or a
+    # process that dies.
     assert promised - seen <= {
         c.JOBSPAN_JOB_ARGS,
         c.JOBSPAN_JOB_KWARGS,
@@ -81,6 +89,7 @@ def test_real_workers_export_what_is_promised_and_nothing_else(stage: Stage, fra
         c.JOBSPAN_JOB_SCHEDULE_NAME,
         c.JOBSPAN_LINK_OMITTED,
         c.MESSAGING_BATCH_MESSAGE_COUNT,
+        *LOST_RUNS_ATTRIBUTES,
     }
     events = {log.event for log in stage.collector.logs if log.origin.scope == c.SCOPE}
     assert events == {c.EVENT_JOB_STARTED, c.EVENT_COMMAND_STARTED, c.EVENT_PROCESS_EXCEPTION}

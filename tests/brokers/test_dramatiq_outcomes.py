@@ -10,7 +10,7 @@ from jobspan.runs import Span, is_publish, is_run
 from support.compare import assert_true
 from support.stage import Stage
 from support.waiting import wait_until
-from support.workers import TESTS
+from support.workers import TESTS, script
 
 JOBS = {
     # put, runs that follow
@@ -25,6 +25,8 @@ JOBS = {
     "in_coroutine": 2,
     "nest=2": 3,
 }
+# Dramatiq raises a time limit in a thread, and greenlets share theirs.
+NO_GREENLETS = {"over_limit"}
 DELIBERATE = (r"TimeLimitExceeded|RateLimitExceeded|SkipMessage|ActorNotFound|DecodeError|JSONDecodeError|TypeError",)
 
 
@@ -74,6 +76,21 @@ def test_workers_that_are_not_forked_tell_their_runs(stage: Stage, method: str) 
     stage.put("dramatiq:ok", "dramatiq:nest=1")
     stage.wait_until_ended(3)
     runs_after(stage, 3)
+    assert_true(stage.collector.spans, stage.diary)
+
+
+def test_a_worker_of_greenlets_tells_its_runs(stage: Stage) -> None:
+    pytest.importorskip("gevent")
+    stage.export_over_http()
+    stage.set(OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH="patch_all")
+    args = ("apps.dramatiq_app", "--processes", "1", "--threads", "8")
+    worker = stage.program(script("dramatiq-gevent"), *args, name="green", expect=DELIBERATE)
+    worker.wait_for_log("Worker process is ready", times=1)
+    stage.set(OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH="")
+    jobs = {job: runs for job, runs in JOBS.items() if job not in NO_GREENLETS}
+    stage.put(*(f"dramatiq:{job}" for job in jobs))
+    stage.wait_until_ended(sum(jobs.values()))
+    runs_after(stage, sum(jobs.values()))
     assert_true(stage.collector.spans, stage.diary)
 
 

@@ -86,9 +86,9 @@ def assert_told(printed: str) -> None:
     lines = [line.strip() for line in printed.splitlines()]
     assert "started a Celery worker with 2 processes" in lines
     assert "started a Dramatiq worker with 4 threads" in lines
-    assert re.search(r"56/56 jobs done", printed)
+    assert re.search(r"57/57 jobs done", printed)
     assert re.search(r"import-orders +[0-9a-f]{16} +exit 0", printed)
-    assert re.search(r"put 41 jobs in .*: 38 succeeded, 3 failed; 5 retries", printed)
+    assert re.search(r"put 42 jobs in .*: 37 succeeded, 3 failed, 1 lost, 1 timed out; 5 retries", printed)
     assert "those put 15 more: 15 succeeded" in lines
     for job, count in {
         "charge": 16,
@@ -96,15 +96,18 @@ def assert_told(printed: str) -> None:
         "resize_image": 16,
         "render_pdf": 5,
         "call_webhook": 4,
+        "ship_parcel": 1,
     }.items():
         assert re.search(rf"{job} +{count} ", printed)
     for failed in (
         r"render_pdf +pdf +1 +TemplateError: no template 'invoice-gb' for token=\[redacted\]",
         r"charge +billing +3/3 +CardError: card declined \(order 7\)",
+        r"render_pdf +pdf +1 +lost: SIGKILL",
+        r"ship_parcel +billing +1 +timed out: TimeLimitExceeded",
         r"call_webhook +hooks +2/2 +ConnectionError: partner.example did not answer within 5 s",
     ):
         assert re.search(failed, printed), failed
-    assert "3 of 56 jobs failed in the last 24 hours; 2 more were retried and then succeeded." in lines
+    assert "5 of 57 jobs failed in the last 24 hours; 2 more were retried and then succeeded." in lines
 
 
 def test_the_demo_shows_the_tree_and_the_failed_jobs_and_leaves_nothing(demo: Demo) -> None:
@@ -112,6 +115,29 @@ def test_the_demo_shows_the_tree_and_the_failed_jobs_and_leaves_nothing(demo: De
     assert (done.returncode, done.stderr) == (0, "")
     assert_told(done.stdout)
     assert (demo.processes(), demo.files()) == ([], [])
+
+
+def test_the_demo_leaves_the_flight_records_of_the_users_own_workers_alone(demo: Demo) -> None:
+    lost = subprocess.run([sys.executable, "-c", LOSES_A_RUN], capture_output=True, text=True, timeout=30, check=False)
+    path = Path(lost.stdout.strip())
+    try:
+        assert_told(demo.run(COMMAND).stdout)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+LOSES_A_RUN = """
+import os, signal, time
+from jobspan.flight.folder import default_folder, private_folder
+from jobspan.flight.layout import OPEN
+from jobspan.flight.records import SpanRecord, encode, encode_mapping
+from jobspan.flight.writing import FlightFile
+file = FlightFile(private_folder(default_folder()), "", encode_mapping({"service.name": "somebody-elses"}))
+said = {"jobspan.framework": "celery", "messaging.operation.name": "run", "messaging.message.id": "not-the-demos"}
+file.write(OPEN, encode(SpanRecord(1, 2, "", None, "run elsewhere", 4, time.time_ns(), said, [])))
+print(file.path, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""The keystone: events → recorder → OTLP → store → runs equals what the events said."""
+"""The keystone: events → recorder → OTLP, protobuf or JSON → store → runs equals what the events said."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from backends.kept_store import Kept
+from backends.otlp_requests import otlp_json
 from jobspan.backends.base import Match, RunFilter
 from jobspan.events import (
     CommandFinished,
@@ -31,6 +33,7 @@ from jobspan.events import (
 from jobspan.jobs import Broker, Framework, Job, Outcome, has_failed
 from jobspan.recording import Recorder
 from jobspan.runs import command_from_span, is_command, is_publish, publish_from_span
+from jobspan.server.bodies import parse_json
 from jobspan.settings import Settings
 
 T0 = 1_790_000_000_000_000_000
@@ -107,11 +110,12 @@ class World:
         self.publishes: list[dict[str, Any]] = []
         self.command: dict[str, Any] = {}
 
-    def keep(self) -> None:
-        """Send all spans to the store, in two requests of which one repeats a part of the other."""
+    def keep(self, *, as_json: bool) -> None:
+        """Send all spans to the store, then a part of them again in OTLP's other encoding."""
         spans = self._exporter.get_finished_spans()
-        self._kept.keep(encode_spans(spans))
-        self._kept.keep(encode_spans(spans[: len(spans) // 2]))
+        for some, in_json in ((spans, as_json), (spans[: len(spans) // 2], not as_json)):
+            request = encode_spans(some)
+            self._kept.keep(parse_json("traces", json.dumps(otlp_json(request)).encode()) if in_json else request)
 
     def live(self, name: str, exit_code: int, stories: list[JobStory]) -> None:
         """A command puts the jobs; then workers run them."""
@@ -246,13 +250,13 @@ def by_job(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=TEXT, exit_code=st.integers(0, 255), stories=st.lists(_JOB, min_size=1, max_size=5))
+@given(name=TEXT, exit_code=st.integers(0, 255), stories=st.lists(_JOB, min_size=1, max_size=5), as_json=st.booleans())
 def test_what_the_events_said_is_what_the_store_tells(
-    kept: Kept, name: str, exit_code: int, stories: list[JobStory]
+    kept: Kept, name: str, exit_code: int, stories: list[JobStory], as_json: bool
 ) -> None:
     world = World(kept)
     world.live(name, exit_code, stories)
-    world.keep()
+    world.keep(as_json=as_json)
     job_ids = {publish["job_id"] for publish in world.publishes}
     stories_of_jobs = [kept.reader.story(Match("job", job_id)) for job_id in job_ids]
     (command_id,) = {str(span.attributes["jobspan.command.id"]) for story in stories_of_jobs for span in story}

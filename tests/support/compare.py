@@ -127,7 +127,8 @@ class _Comparison:
         if span is None:
             yield f"{what}: no span"
             return
-        facts = {"framework": true.framework, "job": true.job, "kind": "producer", "status": "unset"}
+        facts = {"framework": true.framework, "job": true.job, "kind": "producer"}
+        facts |= {"status": "error", "error.type": "worker_lost"} if true.is_cut_off else {"status": "unset"}
         yield from _different(what, _publish_facts(span), facts)
         if true.by_run is not None:
             yield from _wrong_parent(what, span, self.runs.get(true.by_run, [None])[0])
@@ -234,6 +235,7 @@ def _publish_facts(span: Span) -> dict[str, object]:
         "job": a.get(c.JOBSPAN_JOB_NAME),
         "kind": span.kind,
         "status": span.status,
+        "error.type": a.get(c.ERROR_TYPE),
     }
 
 

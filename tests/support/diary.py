@@ -56,7 +56,10 @@ class TrueDrop:
 
 @dataclass(frozen=True, slots=True)
 class TruePublish:
-    """One job put on a queue: by a run (job id, attempt, delivery), by a command (its pid), or by nobody's span."""
+    """One job put on a queue: by a run (job id, attempt, delivery), by a command (its pid), or by nobody's span.
+
+    ``is_cut_off``: its process died in the midst of the call.
+    """
 
     framework: str
     job: str
@@ -64,6 +67,7 @@ class TruePublish:
     attempt: int
     by_run: tuple[str, int, int] | None = None
     by_command: int | None = None
+    is_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def test_a_keyword_comes_before_the_environment() -> None:
     [
         ("OTEL_PYTHON_JOBSPAN_RELATION", "sibling", "expected one of child+link, link, none; using child+link"),
         ("OTEL_PYTHON_JOBSPAN_STACK_FRAMES", "-3", "expected a whole number from 0; using 30"),
-        ("OTEL_PYTHON_JOBSPAN_STARTED_EVENTS", "maybe", "expected true or false; using False"),
+        ("OTEL_PYTHON_JOBSPAN_STARTED_EVENTS", "maybe", "expected true or false; using false"),
+        ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "spans", "expected one of unset, logs, logs/dup; using unset"),
     ],
 )
 def test_an_unknown_value_is_one_line_and_the_default(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from jobspan import conventions as c
 from jobspan.jobs import Outcome
 from jobspan.runs import RUNNING, Failure, Run
 
@@ -55,9 +56,19 @@ class FailureGroup:
 def error_of(run: Run) -> str:
     """Return a run's error as one phrase: ``CardError: card declined``; empty when it has none.
 
-    The exception's class without its module; else the retry's reason, else ``error.type``.
+    The exception's class without its module; else how its process died, the retry's reason, or ``error.type``.
     """
-    return failure_words(run.failure) or run.retry_reason or (run.error_type or "").rpartition(".")[2]
+    known = failure_words(run.failure) or loss_words(run) or run.retry_reason
+    return known or (run.error_type or "").rpartition(".")[2]
+
+
+def loss_words(run: Run) -> str:
+    """Return how the process of a lost run died as one phrase: ``SIGKILL, out of memory``; empty when not known."""
+    if run.exit_signal is not None:
+        return f"{run.exit_signal}, out of memory" if run.oom_killed else run.exit_signal
+    if run.exit_code is not None:
+        return f"exit code {run.exit_code}"
+    return "its whole worker died" if run.lost_reason == c.LOST_HOST else ""
 
 
 def failure_words(failure: Failure | None) -> str:

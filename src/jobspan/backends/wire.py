@@ -17,6 +17,7 @@ Query = list[tuple[str, str | int | float | bool | None]]
 
 _LISTS = ("jobs", "queues", "commands", "frameworks", "outcomes")
 _NUMBERS = ("since_ns", "until_ns", "limit")
+_LARGEST = 2**63 - 1
 
 
 def filter_to_query(where: RunFilter) -> Query:
@@ -31,14 +32,14 @@ def filter_from_query(query: Sequence[tuple[str, str]]) -> RunFilter:
     """Reverse ``filter_to_query``.
 
     Raises:
-        ValueError: an unknown parameter, or a value that is no whole number where one is expected.
+        ValueError: an unknown parameter, or a value that is no whole number of the store's range where one is expected.
     """
     given: dict[str, Any] = {}
     for name, value in query:
         if name in _LISTS:
             given[name] = (*given.get(name, ()), value)
         elif name in _NUMBERS:
-            given[name] = int(value)
+            given[name] = _number(name, value)
         elif name == "failed":
             given[name] = value == "true"
         else:
@@ -118,6 +119,13 @@ def match_to_json(match: Match) -> dict[str, Any]:
 def match_from_json(said: Mapping[str, Any]) -> Match:
     """Reverse ``match_to_json``."""
     return Match(**said)
+
+
+def _number(name: str, text: str) -> int:
+    number = int(text)
+    if not -_LARGEST <= number <= _LARGEST or (name == "limit" and number < 0):
+        raise ValueError(f"{name} {text} is out of range")
+    return number
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The shop's Celery tasks: some succeed, some need another try, some never will."""
+"""The shop's Celery tasks: some succeed, some need another try, some never will, one takes its process with it."""
 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import Any
 
@@ -39,9 +40,17 @@ def charge(self: Task, order: int) -> None:
 
 @app.task(name="render_pdf")
 def render_pdf(order: int, megabytes: int) -> None:
-    """Draw an invoice, which takes time and memory; order 5 has no template."""
+    """Draw an invoice, which takes time and memory; order 5 has no template, order 14 is killed over it."""
     pages: Any = bytearray(b"x") * (megabytes * 1024 * 1024)
     time.sleep(0.4)
     if order == 5:  # noqa: PLR2004 - the order without a template
         raise TemplateError("no template 'invoice-gb' for token=4f1d-a77e")
+    if order == 14:  # noqa: PLR2004 - the order that is too much
+        os.kill(os.getpid(), signal.SIGKILL)
     del pages
+
+
+@app.task(name="ship_parcel", time_limit=1)
+def ship_parcel(order: int) -> None:
+    """Ask the carrier to come, who answers after a minute or more: too late for the time limit."""
+    time.sleep(60 + order)

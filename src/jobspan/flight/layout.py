@@ -12,13 +12,14 @@ from typing import NamedTuple
 MAGIC = b"jobspan-flight-1"
 SUFFIX, NEW = ".flight", ".new"
 
-HEADER = Struct("=16s36sxxxxQQQQI")
-"""Magic, boot id, pid namespace, pid, start ticks, last sign of life in Unix ns, length of what follows."""
+HEADER = Struct("=16s36sIQQQQI")
+"""Magic, boot id, 1 when leaving, pid namespace, pid, start ticks, last sign of life in Unix ns, length of the rest."""
 HEADER_BYTES = 4096
 KEEPER_BYTES = 64
 """After the header: the name of the file of the process that watches this one; then the resource of its spans."""
+LEAVING_AT = Struct("=16s36s").size
 SEEN = Struct("=Q")
-SEEN_AT = Struct("=16s36sxxxxQQQ").size
+SEEN_AT = Struct("=16s36sIQQQ").size
 
 FREE, OPEN, UNWINDING, FINISHED = range(4)
 SLOT = Struct("=IIIIQQ")

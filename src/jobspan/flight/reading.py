@@ -39,11 +39,15 @@ class Left(NamedTuple):
 
 
 class Estate(NamedTuple):
-    """What a dead process left behind. ``unreadable`` counts the records that make no sense."""
+    """What a dead process left behind.
+
+    ``is_leaving``: it left by itself. ``unreadable`` counts the records that make no sense.
+    """
 
     owner: Owner
     resource: dict[str, Any]
     seen_ns: int
+    is_leaving: bool
     left: list[Left]
     unreadable: int = 0
 
@@ -111,7 +115,7 @@ def _read(fd: int) -> Estate:
     head = os.pread(fd, HEADER_BYTES, 0)
     if len(head) < HEADER.size or os.fstat(fd).st_size != FILE_BYTES:
         raise NotOurs("no header")
-    magic, boot, namespace, pid, started, seen_ns, length = HEADER.unpack_from(head)
+    magic, boot, leaving, namespace, pid, started, seen_ns, length = HEADER.unpack_from(head)
     if magic != MAGIC or length > HEADER_BYTES - HEADER.size:
         raise NotOurs("another version")
     body = head[HEADER.size : HEADER.size + length]
@@ -125,7 +129,8 @@ def _read(fd: int) -> Estate:
         elif found.span.span_id not in left or found.state == FINISHED:
             # A process that dies between two stores has left both: what is finished is finished.
             left[found.span.span_id] = found
-    return Estate(owner, decode_mapping(body[KEEPER_BYTES:]), seen_ns, list(left.values()), unreadable)
+    resource = decode_mapping(body[KEEPER_BYTES:])
+    return Estate(owner, resource, seen_ns, bool(leaving), list(left.values()), unreadable)
 
 
 def _slots(fd: int) -> Iterator[tuple[int, bytes]]:
@@ -186,7 +191,7 @@ def is_orphaned(path: Path) -> bool:
     head = _head(path)
     if not head:
         return True
-    _, boot, namespace, pid, started, *_ = HEADER.unpack_from(head)
+    _, boot, _, namespace, pid, started, *_ = HEADER.unpack_from(head)
     owner = Owner(boot.rstrip(b"\0").decode("ascii", "replace"), namespace, pid, started)
     # In another pid namespace only the lock can be seen.
     return owner.is_gone or owner.namespace != this_process().namespace

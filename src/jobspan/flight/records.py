@@ -78,7 +78,7 @@ def cut(record: SpanRecord) -> SpanRecord:
 
 def _cut(attributes: dict[str, Any]) -> dict[str, Any]:
     # The end of a stack is where it happened.
-    return {k: v[-_LONGEST_TEXT:] if isinstance(v, str) else v for k, v in attributes.items()}
+    return {k: v[-_LONGEST_TEXT:] if isinstance(v, str) and not k.endswith(".id") else v for k, v in attributes.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -6,10 +6,14 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 Died = Callable[[int, int | None], None]
-"""Takes pid and exit code, negative for a signal; None where somebody else has reaped the process first."""
+"""Takes pid and exit code, negative for a signal; None where nobody knows."""
+
+_REAPER_S = 5.0
+"""For so long whoever has reaped a process first may tell its exit code."""
 
 
 class Watch:
@@ -45,12 +49,18 @@ class Watch:
     def _run(self, poll: select.epoll) -> None:
         # The host's handlers belong to its own threads.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        unknown: list[tuple[float, int]] = []
         while True:
-            for fd, _ in poll.poll():
+            for fd, _ in poll.poll(_REAPER_S if unknown else None):
                 poll.unregister(fd)
-                code = _exit_code(fd)
+                code, pid = _exit_code(fd), self._pids.pop(fd)
                 os.close(fd)
-                self._died(self._pids.pop(fd), code)
+                if code is None:
+                    unknown.append((time.monotonic() + _REAPER_S, pid))
+                else:
+                    self._died(pid, code)
+            while unknown and unknown[0][0] <= time.monotonic():
+                self._died(unknown.pop(0)[1], None)
 
 
 def _exit_code(fd: int) -> int | None:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import mmap
 import os
+import threading
 import time
 from pathlib import Path
 from zlib import crc32
@@ -17,6 +18,7 @@ from jobspan.flight.layout import (
     HEADER_BYTES,
     KEEPER_BYTES,
     LARGE,
+    LEAVING_AT,
     MAGIC,
     NEW,
     READING,
@@ -67,7 +69,7 @@ class FlightFile:
             self._map[HEADER.size : HEADER.size + len(body)] = body
             boot = owner.boot.encode()
             HEADER.pack_into(
-                self._map, 0, MAGIC, boot, owner.namespace, owner.pid, owner.started, time.time_ns(), len(body)
+                self._map, 0, MAGIC, boot, 0, owner.namespace, owner.pid, owner.started, time.time_ns(), len(body)
             )
             unfinished.rename(self.path)
         except OSError:
@@ -110,6 +112,10 @@ class FlightFile:
         """Leave a sign of life of the process."""
         SEEN.pack_into(self._map, SEEN_AT, at_ns)
 
+    def say_leaving(self) -> None:
+        """Say that the process leaves by itself: what it leaves open was cut off by that, not by a death."""
+        STATE.pack_into(self._map, LEAVING_AT, 1)
+
     def leave(self) -> None:
         """Let go of it: after a fork it is the parent's, and its lock must end with the parent."""
         # The map stays: another thread of the parent may have been writing, and nobody here will.
@@ -128,6 +134,7 @@ class _Space:
         self._fd, self._area = fd, area
         self._free: list[int] = []
         self._reserved = area.start
+        self._reserving = threading.Lock()
 
     def take(self) -> int | None:
         try:
@@ -139,6 +146,10 @@ class _Space:
         self._free.append(at)
 
     def _reserve(self) -> int | None:
+        with self._reserving:
+            return self._free.pop() if self._free else self._more()
+
+    def _more(self) -> int | None:
         start, size = self._reserved, self._area.slot_bytes
         end = min(start + (_AT_ONCE if size < LARGE.slot_bytes else 1) * size, self._area.end)
         if start >= end:

@@ -7,18 +7,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from jobspan.recording import dropped
+from jobspan.recording.interrupts import is_interrupt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 raises = False
 """Unit tests set this, so that an error in a hook is an error of the test."""
-
-_let_through: set[type[BaseException]] = set()
-
-
-def let_through(kind: type[BaseException]) -> None:
-    """Never swallow exceptions of this kind: a library raises them from outside, whatever line runs."""
-    _let_through.add(kind)
 
 
 def guarded(hook: F) -> F:
@@ -29,10 +23,9 @@ def guarded(hook: F) -> F:
         try:
             return hook(*args, **kwargs)
         except Exception as error:
-            if raises or isinstance(error, tuple(_let_through)):
+            if raises or is_interrupt(error):
                 raise
-            dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)
-            return None
+            _swallow(hook, error)
 
     return call  # type: ignore[return-value]  # same signature as the hook
 
@@ -49,11 +42,17 @@ def unbroken(hook: F) -> F:
     @functools.wraps(hook)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return safe(*args, **kwargs)
+            return hook(*args, **kwargs)
         except BaseException as error:
-            # Other exceptions leave the guard in unit tests only.
-            if not isinstance(error, Exception) or isinstance(error, tuple(_let_through)):
+            if is_interrupt(error):
                 safe(*args, **kwargs)
-            raise
+                raise
+            if raises:
+                raise
+            _swallow(hook, error)
 
     return call  # type: ignore[return-value]  # same signature as the hook
+
+
+def _swallow(hook: Callable[..., Any], error: BaseException) -> None:
+    dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)

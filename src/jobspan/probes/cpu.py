@@ -1,18 +1,36 @@
-"""The CPU clock that tells what a run used: the process's when it has it to itself, else its thread's."""
+"""The CPU time that a run used: its process's when it has it to itself, else its thread's."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
 
 from jobspan.events import CpuScope
-
-_CLOCKS: dict[CpuScope, Callable[[], float]] = {
-    CpuScope.PROCESS: time.process_time,
-    CpuScope.THREAD: time.thread_time,
-}
+from jobspan.probes.green import are_threads_green
 
 
-def clock_of(scope: CpuScope) -> Callable[[], float] | None:
-    """Return a clock in seconds whose difference is the run's CPU time; None where it would lie."""
-    return _CLOCKS.get(scope)
+class CpuClock:
+    """Runs from now on; what it says would be a lie in greenlets, and in another thread than it was started in."""
+
+    __slots__ = ("_scope", "_start_s", "_thread")
+
+    def __init__(self, scope: CpuScope) -> None:
+        if scope is CpuScope.THREAD and are_threads_green():
+            scope = CpuScope.UNKNOWN
+        self._scope = scope
+        self._thread = threading.get_ident()
+        self._start_s = _now_s(scope)
+
+    def used_s(self) -> float | None:
+        """Return the seconds since; None where they are not the run's."""
+        if self._scope is CpuScope.UNKNOWN:
+            return None
+        if self._scope is CpuScope.THREAD and threading.get_ident() != self._thread:
+            return None
+        return _now_s(self._scope) - self._start_s
+
+
+def _now_s(scope: CpuScope) -> float:
+    if scope is CpuScope.UNKNOWN:
+        return 0.0
+    return time.process_time() if scope is CpuScope.PROCESS else time.thread_time()

@@ -9,6 +9,8 @@ from typing import Any
 
 from jobspan import conventions as c
 from jobspan.events import Arguments
+from jobspan.recording import dropped
+from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.redaction import MASK, is_sensitive, redact
 
 _LIMIT = 1024
@@ -25,22 +27,33 @@ _MASKED = _Masked()
 
 
 def attributes_of(arguments: Arguments | None) -> dict[str, str]:
-    """Return ``jobspan.job.args`` and ``.kwargs``; a text that the caller gave to be shown goes before the values."""
+    """Return ``jobspan.job.args`` and ``.kwargs``; a text that the caller gave to be shown goes before the values.
+
+    Values whose own methods raise are not shown, and counted.
+    """
     if arguments is None:
         return {}
+    try:
+        return _shown(arguments)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        dropped.count(dropped.UNPRINTABLE_ARGUMENTS, f"arguments of a job could not be put into words: {error!r}")
+        return {}
+
+
+def _shown(arguments: Arguments) -> dict[str, str]:
     args, kwargs = list(arguments.args or ()), dict(arguments.kwargs or {})
     names = _parameters(arguments.function)
     args_text, kwargs_text = arguments.shown() if arguments.shown is not None else (None, None)
     return {
-        c.JOBSPAN_JOB_ARGS: _text(
-            args_text, lambda: _positional(args, names), _secrets(zip(names, args, strict=False))
-        ),
-        c.JOBSPAN_JOB_KWARGS: _text(kwargs_text, lambda: _clean(kwargs, _DEPTH), _secrets(kwargs.items())),
+        c.JOBSPAN_JOB_ARGS: _text(args_text, lambda: _positional(args, names), zip(names, args, strict=False)),
+        c.JOBSPAN_JOB_KWARGS: _text(kwargs_text, lambda: _clean(kwargs, _DEPTH), kwargs.items()),
     }
 
 
-def _text(given: str | None, clean: Callable[[], Any], secrets: list[str]) -> str:
-    if given is not None and any(secret in given for secret in secrets):
+def _text(given: str | None, clean: Callable[[], Any], named: Iterable[tuple[str, Any]]) -> str:
+    if given is not None and any(secret in given for secret in _secrets(named)):
         return MASK
     text = redact((given if given is not None else _SHORT.repr(clean()))[: 4 * _LIMIT])
     return text if len(text) <= _LIMIT else text[: _LIMIT - 1] + "…"
@@ -48,7 +61,8 @@ def _text(given: str | None, clean: Callable[[], Any], secrets: list[str]) -> st
 
 def _secrets(named: Iterable[tuple[str, Any]]) -> list[str]:
     """Return the values that stand under a name like that of a secret: no text may show them."""
-    return [str(value) for name, value in named if is_sensitive(str(name)) and value not in (None, "", True, False)]
+    values = [str(value) for name, value in named if is_sensitive(str(name))]
+    return [text for text in values if text not in ("", "None", "True", "False", "0", "1")]
 
 
 def _positional(args: list[Any], names: list[str]) -> list[Any]:

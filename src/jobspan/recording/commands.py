@@ -165,6 +165,8 @@ class Commands:
 
     def count_publish(self, context: Context, command_id: str | None, at_ns: int, *, failed: bool) -> None:
         """Count a publish for the command that caused it, if that command runs in this process."""
+        if not open_commands:
+            return
         command = command_of(context) or (by_id(command_id) if command_id is not None else None)
         if command is None:
             return

@@ -14,24 +14,26 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanKind
 
 from jobspan import conventions as c
-from jobspan.events import ProcessEnded, RunLost, WatchEnded, WatchStarted
+from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
 from jobspan.probes.oom import oom_kills
 from jobspan.recording import dropped
 from jobspan.recording.flight_log import KEEPER, flight_log
-from jobspan.recording.instruments import Instruments
-from jobspan.recording.sdk.flush import flush, flush_soon
+from jobspan.recording.instruments import Instruments, set_error
+from jobspan.recording.sdk.flush import flush, flush_soon, share_the_deadline
 from jobspan.recording.sdk.fork_gate import guard_forks
+from jobspan.recording.signal_names import signal_name
 from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
 
 try:
-    from jobspan.flight import reading
+    from jobspan.flight import lost_runs, reading
     from jobspan.flight.layout import FINISHED, UNWINDING
     from jobspan.flight.records import SpanRecord
+    from jobspan.recording.last_signs import memory_of
     from jobspan.recording.lost_commands import as_lost, is_command, set_lost
 except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
     pass
@@ -72,6 +74,7 @@ class Deaths:
     def watch_started(self, _: WatchStarted) -> None:
         """Open this process's own file, by which its children name it, and tell what earlier workers left."""
         guard_forks()
+        share_the_deadline()
         file = flight_log.open(keeper="")
         if file is None or self._folder is not None:
             return
@@ -89,14 +92,18 @@ class Deaths:
                 self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
 
     def lost(self, event: RunLost) -> None:
-        """Keep how a run ended until its process is dead; tell it at once where no process is watched."""
-        if self._folder is None or event.pid is None:
+        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record."""
+        if not self._has_record(event.pid):
             self._told.lost(event)
-        else:
+        elif event.pid is not None:
             is_first = not self._endings
             self._endings.setdefault(event.pid, {})[event.job.id] = event
             if is_first:
                 threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+
+    def process_leaving(self, _: ProcessLeaving) -> None:
+        """Say in this process's own file that no death cuts off what is open."""
+        flight_log.leaving()
 
     def process_ended(self, event: ProcessEnded) -> None:
         """Tell all that a process left, once however often its death is told."""
@@ -108,17 +115,18 @@ class Deaths:
             death = _Death(self._how(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
             for path in found:
                 self._tell(path, death)
-            if found or endings:
+            if found:
                 flush_soon()
-            if not found:
-                # Nothing is on record (no SDK, no folder, not sampled): what is known here is all there is.
-                for ending in endings.values():
-                    self._told.lost(ending)
 
     def watch_ended(self, event: WatchEnded) -> None:
         """Tell what children left whose end nobody told."""
         with self._one_at_a_time:
             self._settle(event.is_final)
+
+    def _has_record(self, pid: int | None) -> bool:
+        if self._folder is None or pid is None:
+            return False
+        return next(reading.of_process(self._folder, pid, self._name), None) is not None
 
     def _tell_survivors(self) -> None:
         """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""
@@ -170,6 +178,7 @@ class Deaths:
     def _sweep(self, folder: Path) -> None:
         """Tell what workers left that died together with whoever watched them."""
         try:
+            lost_runs.sweep(folder)
             found = list(reading.orphans(folder))
             for path in found:
                 self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
@@ -184,7 +193,10 @@ class Deaths:
             return {}
         if exit_code >= 0:
             return {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT, c.JOBSPAN_JOB_EXIT_CODE: exit_code}
-        said: dict[str, Any] = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_SIGNAL, c.JOBSPAN_JOB_EXIT_SIGNAL: _name(-exit_code)}
+        said: dict[str, Any] = {
+            c.JOBSPAN_JOB_LOST_REASON: c.LOST_SIGNAL,
+            c.JOBSPAN_JOB_EXIT_SIGNAL: signal_name(-exit_code),
+        }
         if -exit_code == signal.SIGKILL and self._oom_kills is not None:
             before, now = self._oom_kills, oom_kills()
             if now is not None:
@@ -207,30 +219,34 @@ class Deaths:
         for left in estate.left:
             if left.state == FINISHED:
                 self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
+            elif is_command(left.span):
+                seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+                self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
+            elif left.span.kind != SpanKind.CONSUMER.value:
+                at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
+                self._write(left.span, estate.resource, at_ns, _cut_short)
             else:
                 self._cut_off(left, estate, death)
 
     def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
-        if is_command(left.span):
-            seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
-            self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
-            return
         job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
         ending = death.endings.get(job_id)
         if ending is not None and ending.at_ns < left.span.start_ns:
             ending = None  # of an attempt before this one
         seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
         at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
-        said = dict(left.span.attributes) | (left.span.more or {}) | _memory(left)
+        said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
         if ending is not None:
             outcome, final = ending.outcome, ending.final
         else:
-            outcome = Outcome.LOST
+            outcome = Outcome.INTERRUPTED if estate.is_leaving else Outcome.LOST
             known = death.is_final(job_id) if job_id else None
             final = not left.span.is_safe if known is None else known
-            said |= death.said
+            said |= {} if estate.is_leaving else death.said
             if death.at_ns is None:
                 said[c.JOBSPAN_JOB_END_ESTIMATED] = True
+        if outcome is Outcome.LOST and not final and job_id is not None:
+            self._keep_for_the_next(job_id, left.span)
         said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
         error = ending.error if ending is not None else None
         self._write(
@@ -239,6 +255,12 @@ class Deaths:
             at_ns,
             partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns),
         )
+
+    def _keep_for_the_next(self, job_id: str, span: SpanRecord) -> None:
+        if flight_log.folder is not None:
+            attempt = span.attributes.get(c.JOBSPAN_JOB_ATTEMPT, 1)
+            lost = lost_runs.LostRun(f"{span.trace_id:032x}", f"{span.span_id:016x}", attempt)
+            lost_runs.note(flight_log.folder, job_id, lost)
 
     def _set_status(self, span: Span, *, outcome: Outcome, error: BaseException | None, at_ns: int) -> None:
         text = self._instruments.exception_text(error) if error is not None else None
@@ -266,23 +288,9 @@ def _nothing_more(_: Span) -> None:
     pass
 
 
+def _cut_short(span: Span) -> None:
+    set_error(span, c.ERROR_WORKER_LOST, None)
+
+
 def _not_known(_: str) -> None:
     return None
-
-
-def _memory(left: reading.Left) -> dict[str, Any]:
-    if not left.resident_bytes:
-        return {}
-    start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START, 0)
-    return {
-        c.JOBSPAN_JOB_MEMORY_END: left.resident_bytes,
-        c.JOBSPAN_JOB_MEMORY_PEAK: max(start, left.resident_bytes),
-        c.JOBSPAN_JOB_MEMORY_SOURCE: c.MEMORY_SAMPLED,
-    }
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)

@@ -18,6 +18,7 @@ _lock = Lock()
 HOOK_ERROR = "hook_error"
 UNREADABLE_CONTEXT = "unreadable_context"
 UNREADABLE_FIELD = "unreadable_field"
+UNPRINTABLE_ARGUMENTS = "unprintable_arguments"
 TABLE_FULL = "table_full"
 FLIGHT_FULL = "flight_full"
 FLIGHT_UNREADABLE = "flight_unreadable"

@@ -18,13 +18,16 @@ from typing import Any
 
 from opentelemetry.trace import Span, get_tracer_provider
 
+from jobspan.probes.memory import resident_bytes
+from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
-from jobspan.recording.sdk.flush import last
+from jobspan.recording.sdk.flush import last, share_the_deadline
 
 _IS_POSSIBLE = True
 try:
-    from jobspan.flight import layout, records
+    from jobspan.flight import layout, lost_runs, records
     from jobspan.flight.folder import default_folder, private_folder
+    from jobspan.flight.lost_runs import LostRun
     from jobspan.flight.records import SpanRecord
     from jobspan.flight.writing import FlightFile
 except ImportError:  # no file locks: not a POSIX system
@@ -42,7 +45,7 @@ class FlightLog:
     """What a process would take with it to the grave, kept where it survives."""
 
     def __init__(self) -> None:
-        self._wanted: Path | None = None
+        self._wanted = Path()
         self._is_off = True
         self._file: FlightFile | None = None
         self._opening = threading.Lock()
@@ -52,12 +55,15 @@ class FlightLog:
         self._open: dict[int, int] = {}
         self._finished: dict[int, int] = {}
         self._confirmed: Counter[int] = Counter()
+        self._has_unwound = False
 
     def configure(self, state_dir: str, provider: Any = None) -> None:
         """Say where files go: a path, empty for the default, or ``off``."""
         self._is_off = state_dir == "off" or not _IS_POSSIBLE
-        self._wanted = Path(state_dir) if state_dir else None
         self._provider = provider
+        if not self._is_off:
+            # A worker may change its folder later, and its children must find the same.
+            self._wanted = (Path(state_dir).expanduser() if state_dir else default_folder()).absolute()
 
     @property
     def folder(self) -> Path | None:
@@ -65,7 +71,7 @@ class FlightLog:
         if self._is_off:
             return None
         try:
-            return private_folder(self._wanted or default_folder())
+            return private_folder(self._wanted)
         except OSError as error:
             self._give_up(error)
             return None
@@ -90,6 +96,8 @@ class FlightLog:
 
         resource = records.encode_mapping(resource_of(span)) if span is not None else b""
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
+        if watched_by:
+            share_the_deadline()
         try:
             self._file = FlightFile(folder, watched_by, resource)
         except OSError as error:
@@ -108,6 +116,11 @@ class FlightLog:
         slot = self._write(file, layout.OPEN, record._replace(more=more, is_safe=is_safe))
         if slot is not None:
             self._open[span_id] = slot
+
+    def began_inside(self, span: Span) -> None:
+        """Keep a span that has just begun in a process that runs jobs; others have no file, and need none for it."""
+        if self._file is not None:
+            self.began(span, {}, is_safe=False)
 
     def finished(self, span: Span, end_ns: int) -> None:
         """Keep a span that is about to be ended, with all it holds, until it has arrived."""
@@ -139,8 +152,18 @@ class FlightLog:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
         slot = self._open.pop(span.get_span_context().span_id, None)
         if slot is not None and self._file is not None:
-            self._file.note(slot, time.time_ns(), 0)
+            self._file.note(slot, time.time_ns(), resident_bytes() or 0)
             self._file.set_state(slot, layout.UNWINDING)
+            self._has_unwound = True
+
+    def leaving(self) -> None:
+        """Say that this process leaves by itself: open spans are cut off by that."""
+        if self._file is not None:
+            self._file.say_leaving()
+
+    def lost_run_of(self, job_id: str | None) -> LostRun | None:
+        """Take the note of where the lost run of a job is told; None when there is none."""
+        return None if self._is_off or job_id is None else lost_runs.take(str(self._wanted), job_id)
 
     def note(self, at_ns: int, resident_bytes: int) -> None:
         """Leave a sign of life on all open records."""
@@ -157,7 +180,7 @@ class FlightLog:
     def close(self) -> None:
         """Take the file away when this process leaves nothing untold."""
         file = self._file
-        if file is not None and not self._open and not self._finished:
+        if file is not None and not self._open and not self._finished and not self._has_unwound:
             self._file = None
             file.remove()
 
@@ -168,6 +191,7 @@ class FlightLog:
         self._open.clear()
         self._finished.clear()
         self._confirmed.clear()
+        self._has_unwound = False
         if file is not None:
             with contextlib.suppress(OSError):
                 file.leave()
@@ -221,6 +245,7 @@ def _record_of(span: Span, end_ns: int | None = None) -> SpanRecord | None:
 
 flight_log = FlightLog()
 last(flight_log.close)
+sampler.tell_each_second(flight_log.note)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=flight_log.forget)

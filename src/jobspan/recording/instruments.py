@@ -9,6 +9,7 @@ from typing import Any
 
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import (
+    NoOpTracer,
     ProxyTracerProvider,
     Span,
     Status,
@@ -62,6 +63,11 @@ class Instruments:
             self._has_own_ids = give_own_ids(self._tracer)
         return self._tracer
 
+    @property
+    def has_sdk(self) -> bool:
+        """Say whether spans can be recorded; the SDK may be set up after us."""
+        return not isinstance(_real(self._tracer), NoOpTracer)
+
     def exception_text(self, error: BaseException) -> ExceptionText:
         """Put an exception into words as the settings ask for."""
         return describe(error, frames=self.settings.stack_frames, with_message=self.settings.exception_message)
@@ -82,6 +88,11 @@ def call_hook(hook: UserHook | None, span: Span, job: Job) -> None:
         hook(span, job)
     except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
         dropped.count(f"{dropped.HOOK_ERROR}:user", f"{hook!r} raised {error!r}", error=error)
+
+
+def _real(tracer: Tracer) -> object:
+    # The API's tracer of before a provider was set stands before the real one.
+    return getattr(tracer, "_tracer", tracer)
 
 
 def give_own_ids(tracer: Tracer) -> bool:

@@ -10,9 +10,15 @@ from jobspan.events import RunStarted
 from jobspan.jobs import Broker, Framework, Job
 from jobspan.recording.message_field import MessageField
 from jobspan.recording.origin import Origin
+from jobspan.recording.redaction import encodable
 
 _MOST_PREPARED = 2048
-_prepared: dict[tuple[str, Framework, str | None, str, Broker], dict[str, Any]] = {}
+_prepared: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+
+def span_name(operation: str, job_name: str | None) -> str:
+    """Return the name of a job's span: ``run send_receipt``."""
+    return f"{operation} {encodable(job_name) if job_name else c.UNKNOWN_JOB}"
 
 
 def of_publish(job: Job, broker: Broker, origin: Origin | None) -> dict[str, Any]:
@@ -102,9 +108,12 @@ def parent_of_run(job: Job, field: MessageField) -> str | None:
     return field.parent_job_id or _other_than_itself(job)
 
 
-def iso_time(unix_ns: int) -> str:
-    """Return a time as ISO 8601 text in UTC."""
-    return datetime.fromtimestamp(unix_ns / 1e9, tz=timezone.utc).isoformat()
+def iso_time(unix_ns: int) -> str | None:
+    """Return a time as ISO 8601 text in UTC; None where no calendar has it."""
+    try:
+        return datetime.fromtimestamp(unix_ns / 1e9, tz=timezone.utc).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _as_published(job: Job, field: MessageField) -> Job:
@@ -126,25 +135,31 @@ def _other_than_itself(job: Job) -> str | None:
 def _of_job(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
     found = _prepared_for(operation, job, broker).copy()
     found[c.JOBSPAN_JOB_ATTEMPT] = job.attempt
-    _add(found, c.MESSAGING_MESSAGE_ID, job.id)
-    _add(found, c.MESSAGING_CONVERSATION_ID, job.workflow_id)
-    _add(found, c.JOBSPAN_JOB_GROUP_ID, job.group_id)
-    _add(found, c.JOBSPAN_JOB_PRIORITY, job.priority)
-    _add(found, c.JOBSPAN_JOB_SCHEDULED_BY, job.scheduled_by)
-    _add(found, c.JOBSPAN_JOB_SCHEDULE_NAME, job.schedule_name)
-    _add(found, c.JOBSPAN_JOB_EXPIRES_AT, job.expires_at)
-    _add(found, c.JOBSPAN_JOB_TIME_LIMIT_SOFT, job.soft_limit_s)
-    _add(found, c.JOBSPAN_JOB_TIME_LIMIT_HARD, job.hard_limit_s)
+    if job.id is not None:
+        found[c.MESSAGING_MESSAGE_ID] = job.id
+    if job.workflow_id is not None:
+        found[c.MESSAGING_CONVERSATION_ID] = job.workflow_id
+    if job.group_id is not None:
+        found[c.JOBSPAN_JOB_GROUP_ID] = job.group_id
+    if job.expires_at is not None:
+        found[c.JOBSPAN_JOB_EXPIRES_AT] = job.expires_at
     if job.scheduled_ns is not None:
-        found[c.JOBSPAN_JOB_SCHEDULED_AT] = iso_time(job.scheduled_ns)
-    if job.routing_key is not None and job.routing_key != job.queue and broker.system == c.SYSTEM_RABBITMQ:
-        found[c.MESSAGING_RABBITMQ_ROUTING_KEY] = job.routing_key
+        _add(found, c.JOBSPAN_JOB_SCHEDULED_AT, iso_time(job.scheduled_ns))
+    if job.soft_limit_s is not None:
+        found[c.JOBSPAN_JOB_TIME_LIMIT_SOFT] = job.soft_limit_s
+    if job.hard_limit_s is not None:
+        found[c.JOBSPAN_JOB_TIME_LIMIT_HARD] = job.hard_limit_s
     return found
 
 
 def _prepared_for(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
-    """Return what all jobs of one name on one queue have in common, prepared once."""
-    key = (operation, job.framework, job.name, job.queue, broker)
+    """Return what all jobs of one name that are put in one way have in common, prepared once."""
+    # fmt: off
+    key = (
+        operation, broker, job.framework, job.name, job.queue, job.routing_key, job.priority, job.scheduled_by,
+        job.schedule_name,
+    )
+    # fmt: on
     found = _prepared.get(key)
     if found is None:
         if len(_prepared) >= _MOST_PREPARED:
@@ -162,9 +177,14 @@ def _common(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
         c.MESSAGING_DESTINATION_NAME: job.queue,
         c.JOBSPAN_FRAMEWORK: job.framework.value,
     }
-    _add(found, c.JOBSPAN_JOB_NAME, job.name)
+    _add(found, c.JOBSPAN_JOB_NAME, encodable(job.name) if job.name else job.name)
     _add(found, c.SERVER_ADDRESS, broker.address)
     _add(found, c.SERVER_PORT, broker.port)
+    _add(found, c.JOBSPAN_JOB_PRIORITY, job.priority)
+    _add(found, c.JOBSPAN_JOB_SCHEDULED_BY, job.scheduled_by)
+    _add(found, c.JOBSPAN_JOB_SCHEDULE_NAME, job.schedule_name)
+    if job.routing_key is not None and job.routing_key != job.queue and broker.system == c.SYSTEM_RABBITMQ:
+        found[c.MESSAGING_RABBITMQ_ROUTING_KEY] = job.routing_key
     return found
 
 

@@ -21,8 +21,8 @@ What does not fit into 4 kB is left out, the last parts first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from jobspan.job_options import NOTHING as NOT_CHOSEN
@@ -34,7 +34,7 @@ _VERSION = "1"
 _LONGEST = 4096
 _NAME_LIMIT = 256
 _SPAN_ID_LENGTH = 16
-_NUMBER = re.compile(r"\d{1,15}")
+_MOST_DIGITS = 15
 _COMMAND = re.compile(r"[0-9a-f]{16}")
 _SWITCHES = {"t": "trace", "m": "memory", "a": "args"}
 _SPAN = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
@@ -75,10 +75,10 @@ NOTHING = MessageField()
 
 def encode(field: MessageField) -> str:
     """Write the field as text, at most 4 kB."""
-    text = _VERSION
-    for part in _parts(field):
-        if len(text) + 1 + len(part) <= _LONGEST:
-            text += ";" + part
+    parts = list(_parts(field))
+    text = ";".join((_VERSION, *parts))
+    if len(text) > _LONGEST:
+        text = _fitting(parts)
     return text if field.members is None else text + _members_text(field.members, _LONGEST - len(text))
 
 
@@ -91,26 +91,14 @@ def decode(text: object) -> MessageField | None:
         return None
     parts = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     try:
-        return MessageField(
-            published_ms=_number(parts.get("t")),
-            scheduled_ms=_number(parts.get("e")),
-            command_id=_matching(_COMMAND, parts.get("c")),
-            command_name=_name(parts.get("n")),
-            parent_job_id=_name(parts.get("p")),
-            previous_attempt=_span(parts.get("a")),
-            depth=_number(parts.get("d")),
-            trace_started_ms=_number(parts.get("s")),
-            begins_trace=parts.get("x") == "1",
-            queue=_name(parts.get("q")),
-            scheduled_by=_name(parts.get("b")),
-            schedule_name=_name(parts.get("j")),
-            members=_members(parts.get("m"), parts.get("o")),
-            workflow_id=_name(parts.get("w")),
-            group_id=_name(parts.get("g")),
-            options=_chosen(parts) if "u" in parts or "r" in parts else NOT_CHOSEN,
-        )
+        found = {_NAMES[key]: _READERS[key](text) for key, text in parts.items() if key in _READERS}
+        if "m" in parts:
+            found["members"] = _members(parts["m"], parts.get("o"))
+        if "u" in parts or "r" in parts:
+            found["options"] = _chosen(parts)
     except ValueError:
         return None
+    return MessageField(**found)
 
 
 def _parts(field: MessageField) -> Iterator[str]:
@@ -129,16 +117,23 @@ def _parts(field: MessageField) -> Iterator[str]:
         yield f"c={field.command_id};n={_quoted(field.command_name or '')}"
     if field.previous_attempt is not None:
         yield "a={}-{}".format(*field.previous_attempt)
-    for key, name in (
-        ("p", field.parent_job_id),
-        ("w", field.workflow_id),
-        ("g", field.group_id),
-        ("q", field.queue),
-        ("b", field.scheduled_by),
-        ("j", field.schedule_name),
-    ):
+    # fmt: off
+    names = (
+        field.parent_job_id, field.workflow_id, field.group_id, field.queue, field.scheduled_by, field.schedule_name,
+    )
+    # fmt: on
+    for key, name in zip("pwgqbj", names, strict=True):
         if name is not None:
             yield f"{key}={_quoted(name)}"
+
+
+def _fitting(parts: Iterable[str]) -> str:
+    """Write those parts that there is room for."""
+    text = _VERSION
+    for part in parts:
+        if len(text) + 1 + len(part) <= _LONGEST:
+            text += ";" + part
+    return text
 
 
 def _members_text(members: Members, room: int) -> str:
@@ -176,33 +171,56 @@ def _quoted(text: str) -> str:
     return quote(text[:_NAME_LIMIT], safe=" /:.,_-")
 
 
-def _name(text: str | None) -> str | None:
-    return None if text is None else unquote(text, errors="strict")
+def _name(text: str) -> str:
+    return unquote(text, errors="strict")
 
 
-def _number(text: str | None) -> int | None:
-    return None if text is None else int(_matching(_NUMBER, text) or 0)
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+        raise ValueError(text)
+    return int(text)
 
 
-def _matching(pattern: re.Pattern[str], text: str | None) -> str | None:
-    if text is not None and not pattern.fullmatch(text):
+def _command(text: str) -> str:
+    if not _COMMAND.fullmatch(text):
         raise ValueError(text)
     return text
 
 
-def _span(text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
+def _span(text: str) -> tuple[str, str]:
     found = _SPAN.fullmatch(text)
     if found is None:
         raise ValueError(text)
     return found[1], found[2]
 
 
-def _members(text: str | None, omitted: str | None) -> Members | None:
-    if text is None:
-        return None
+def _members(text: str, omitted: str | None) -> Members:
     found = _MEMBERS.fullmatch(text)
     if found is None:
         raise ValueError(text)
-    return Members(found[1], tuple(found[2].split(".")), _number(omitted) or 0)
+    return Members(found[1], tuple(found[2].split(".")), 0 if omitted is None else _number(omitted))
+
+
+_NAMES = {
+    "t": "published_ms",
+    "e": "scheduled_ms",
+    "c": "command_id",
+    "n": "command_name",
+    "p": "parent_job_id",
+    "a": "previous_attempt",
+    "d": "depth",
+    "s": "trace_started_ms",
+    "x": "begins_trace",
+    "q": "queue",
+    "b": "scheduled_by",
+    "j": "schedule_name",
+    "w": "workflow_id",
+    "g": "group_id",
+}
+_READERS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys("npqbjwg", _name),
+    **dict.fromkeys("teds", _number),
+    "c": _command,
+    "a": _span,
+    "x": lambda text: text == "1",
+}

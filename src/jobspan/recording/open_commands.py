@@ -126,6 +126,8 @@ open_commands: OpenSpans[OpenCommand] = OpenSpans()
 
 def newest_of_process() -> OpenCommand | None:
     """Return the command that the process is there for, the innermost of them; in a fork its parent's."""
+    if not open_commands:
+        return _of_parent
     return next((command for command in reversed(_all()) if command.is_process), _of_parent)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from opentelemetry import propagate
 from opentelemetry.context import Context
-from opentelemetry.propagators.textmap import Getter
+from opentelemetry.propagators.textmap import Getter, TextMapPropagator
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 
 from jobspan import conventions as c
 from jobspan.recording import dropped, message_field
+from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.message_field import NOTHING, MessageField
 
 _logger = logging.getLogger("jobspan.propagation")
@@ -46,24 +48,27 @@ def write(carrier: MutableMapping[str, Any], context: Context, field: MessageFie
 
     What an earlier attempt left there is removed first: libraries copy headers into retries.
     """
-    names = propagate.get_global_textmap().fields
+    propagator = propagate.get_global_textmap()
+    names = _fields_of(propagator)
     if not names:
         _say_once_that_nothing_travels()
     for name in names:
         carrier.pop(name, None)
-    propagate.inject(carrier, context=context)
+    propagator.inject(carrier, context=context)
     carrier[c.FIELD] = message_field.encode(field)
 
 
 def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     """Take the context and our field off a message. Garbage is ignored and counted."""
-    context = propagate.extract(carrier, context=base, getter=_GETTER)
+    context = _extracted(carrier, base)
+    if context is None:
+        return Incoming(base, INVALID_SPAN_CONTEXT, _field(carrier.get(c.FIELD)))
     publisher = get_current_span(context).get_span_context()
     if not publisher.is_valid:
         publisher = INVALID_SPAN_CONTEXT
         if carrier.get("traceparent") is None:
             pass
-        elif not propagate.get_global_textmap().fields:
+        elif not _fields_of(propagate.get_global_textmap()):
             _say_once_that_nothing_travels()
         else:
             dropped.count(dropped.UNREADABLE_CONTEXT, "a message came with a traceparent that is none")
@@ -80,6 +85,12 @@ def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def variable(name: str) -> str:
     """Return the environment variable in which a field of the carrier travels: ``TRACEPARENT``."""
     return name.upper().replace("-", "_")
+
+
+@lru_cache(maxsize=4)
+def _fields_of(propagator: TextMapPropagator) -> frozenset[str]:
+    """Return what a propagator writes, worked out once: those made of several put it together at each question."""
+    return frozenset(propagator.fields)
 
 
 def _say_once_that_nothing_travels() -> None:
@@ -100,3 +111,14 @@ def _field(text: object) -> MessageField:
         dropped.count(dropped.UNREADABLE_FIELD, f"a message came with a {c.FIELD} that is none of ours")
         return NOTHING
     return field
+
+
+def _extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
+    try:
+        return propagate.extract(carrier, context=base, getter=_GETTER)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        # A propagator is not ours, and some trip over texts that they would not write.
+        dropped.count(dropped.UNREADABLE_CONTEXT, f"a message came with a context that cannot be read: {error!r}")
+        return None

@@ -11,7 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, 
 from jobspan import conventions as c
 from jobspan.events import PublishFinished, PublishStarted
 from jobspan.job_options import JobOptions
-from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, summaries
+from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of
 from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver, Verdict
@@ -47,12 +47,21 @@ class Publishes:
         outside = otel_context.get_current()
         context = Context() if event.is_root else self._commands.caller(event.at_ns)
         origin = origin_of(context)
+        if origin is None and event.job.attempt > 1:
+            context = resumed.context_of(event, context)
+            origin = origin_of(context)
         called = self._instruments.wishes.of_call(event, origin)
-        job = _in_workflow(event, origin, _as_scheduled(event, origin))
-        event = event._replace(job=job, options=called.over(event.options))
-        is_traced = self._instruments.wishes.are_traced(event.options, job.name)
+        job, options = _in_workflow(event, origin, _as_scheduled(event, origin)), called.over(event.options)
+        if job is not event.job or options is not event.options:
+            event = event._replace(job=job, options=options)
+        is_traced = self._instruments.wishes.are_traced(options, job.name)
+        trace_id = get_current_span(context).get_span_context().trace_id
+        if is_traced and not trace_id and not self._instruments.has_sdk:
+            event.carrier.pop(c.MEMBERS_FIELD, None)
+            say_once_that_nothing_records()
+            return
         verdict = self._cut_over.count(
-            get_current_span(context).get_span_context().trace_id,
+            trace_id,
             depth=origin.depth if origin else 0,
             started_ns=origin.trace_started_ns if origin else None,
             at_ns=event.at_ns,
@@ -70,9 +79,11 @@ class Publishes:
         if verdict.is_summarised:
             summary = summaries.join(event, self._instruments, context, origin)
             span = summary.span
-        else:
-            with keeping(batch.next_promised() if batch is not None and event.is_member else None):
+        elif batch is not None and event.is_member:
+            with keeping(batch.next_promised()):
                 span = self._start(event, context, origin, members)
+        else:
+            span = self._start(event, context, origin, members)
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
             return
@@ -83,6 +94,7 @@ class Publishes:
         otel_context.attach(inside)
         if summary is None:
             call_hook(self._instruments.publish_hook, span, job)
+            flight_log.began_inside(span)
         propagation.write(event.carrier, inside, field)
 
     def finished(self, event: PublishFinished) -> None:
@@ -113,7 +125,7 @@ class Publishes:
         if event.options.args:
             attributes.update(arguments.attributes_of(event.arguments))
         return self._instruments.tracer.start_span(
-            f"publish {event.job.name or c.UNKNOWN_JOB}",
+            job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name),
             context=context,
             kind=SpanKind.PRODUCER,
             attributes=attributes,
@@ -140,6 +152,7 @@ class Publishes:
             self._instruments.record_exception(span, text, c.EVENT_SEND_EXCEPTION, event.at_ns)
         flight_log.finished(span, event.at_ns)
         span.end(event.at_ns)
+        flight_log.closed(span)
 
 
 def _as_scheduled(event: PublishStarted, origin: Origin | None) -> Any:

@@ -4,6 +4,9 @@ Covers credentials in URLs, ``key=value`` and ``key: value`` pairs whose key nam
 headers, JSON web tokens, the tokens of well-known services, cloud access keys and private key blocks. A pattern cannot
 know every secret: what must not leave at all is not recorded (``OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE=false``).
 
+Characters that UTF-8 cannot carry (halves of surrogate pairs, as in undecodable file names) are escaped: an exporter
+that meets one loses its whole batch.
+
 Every pattern begins at a fixed word or reads a bounded number of characters from where it may begin, so that the time
 is in proportion to the text, whatever it says.
 """
@@ -66,10 +69,15 @@ _RULES: tuple[tuple[_Pattern, str], ...] = (
 
 
 def redact(text: str) -> str:
-    """Return the text with whatever looks like a secret replaced by ``[redacted]``."""
+    """Return the text with whatever looks like a secret replaced by ``[redacted]``; it can be encoded."""
     for pattern, replacement in _rules():
         text = pattern.sub(replacement, text)
-    return text
+    return encodable(text)
+
+
+def encodable(text: str) -> str:
+    """Return the text with what UTF-8 cannot carry escaped: ``\\udcff``."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_sensitive(key: str) -> bool:

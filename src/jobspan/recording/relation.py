@@ -22,13 +22,19 @@ def parent_of(incoming: Incoming, relation: str, *, eager: bool = False) -> Cont
     return set_span_in_context(INVALID_SPAN, incoming.context)
 
 
-def links_of(incoming: Incoming, relation: str, ambient: SpanContext | None = None) -> list[Link]:
+def links_of(
+    incoming: Incoming,
+    relation: str,
+    ambient: SpanContext | None = None,
+    lost: tuple[str, str] | None = None,
+) -> list[Link]:
     """Return a run span's links: its publish, the previous attempt of a retry, those that it waited for.
 
     Args:
         incoming: what its message brought.
         relation: as configured.
         ambient: the span that was current where the run began, and that has nothing to do with its message.
+        lost: trace and span id of the run that was lost before the job was delivered again.
     """
     links: list[Link] = []
     if relation == "none":
@@ -37,6 +43,8 @@ def links_of(incoming: Incoming, relation: str, ambient: SpanContext | None = No
         links.append(Link(incoming.publisher, {c.JOBSPAN_LINK_TYPE: c.LINK_PUBLISH}))
     if incoming.field.previous_attempt is not None:
         links.append(_link(c.LINK_PREVIOUS_ATTEMPT, *incoming.field.previous_attempt))
+    if lost is not None:
+        links.append(lost_link(*lost))
     if ambient is not None and ambient.is_valid and ambient.span_id != incoming.publisher.span_id:
         links.append(Link(ambient, {c.JOBSPAN_LINK_TYPE: c.LINK_AMBIENT}))
     links.extend(member_links(incoming.field.members))
@@ -48,6 +56,11 @@ def member_links(members: Members | None) -> list[Link]:
     if members is None:
         return []
     return [_link(c.LINK_MEMBER, members.trace_id, span_id) for span_id in members.span_ids]
+
+
+def lost_link(trace_id: str, span_id: str) -> Link:
+    """Return the link to the run of the same attempt that was lost before this one."""
+    return _link(c.LINK_LOST_RUN, trace_id, span_id)
 
 
 def _link(kind: str, trace_id: str, span_id: str) -> Link:

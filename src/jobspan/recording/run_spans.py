@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from opentelemetry import context as otel_context
@@ -20,10 +20,10 @@ from opentelemetry.trace import (
 
 from jobspan import conventions as c
 from jobspan.events import RunAbandoned, RunFinished, RunStarted
+from jobspan.job_options import JobOptions
 from jobspan.jobs import Outcome
-from jobspan.probes.cpu import clock_of
-from jobspan.probes.memory import resident_bytes
-from jobspan.recording import arguments, job_attributes, propagation, relation, summaries
+from jobspan.probes.run_cost import RunCost
+from jobspan.recording import arguments, job_attributes, propagation, redelivery, relation, summaries
 from jobspan.recording.exceptions import ExceptionText
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
@@ -31,6 +31,7 @@ from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import ORIGIN, Origin, origin_of
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.redaction import redact
+from jobspan.recording.redelivery import Untold
 from jobspan.recording.status import set_status
 
 
@@ -39,9 +40,8 @@ class _OpenRun(NamedTuple):
     outside: Context
     started_ns: int
     prefetched_s: float | None
-    cpu_clock: Callable[[], float] | None
-    cpu_start_s: float
-    memory_start_bytes: int | None
+    cost: RunCost
+    untold: Untold | None = None
 
 
 class RunSpans:
@@ -66,6 +66,7 @@ class RunSpans:
         attributes = job_attributes.of_run(event, incoming.field)
         # Told when the job has run: one that never began has not waited for it.
         prefetched = attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)
+        lost = redelivery.lost_before(event, attributes)
         origin = _origin(event, incoming, kind, attributes)
         if not self._instruments.wishes.are_traced(wanted, event.job.name):
             self._pass_on(event, outside, origin, context)
@@ -77,33 +78,43 @@ class RunSpans:
             context=context,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
-            links=relation.links_of(incoming, kind, _ambient(event)),
+            links=relation.links_of(incoming, kind, _ambient(event), lost),
             start_time=event.at_ns,
         )
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
             self._pass_on(event, outside, origin, incoming.context)
             return
-        clock, resident = None, None
-        if span.is_recording():
-            clock, resident = clock_of(event.cpu), None if wanted.memory is False else resident_bytes()
-        run = _OpenRun(span, outside, event.at_ns, prefetched, clock, clock() if clock else 0.0, resident)
+        run = _OpenRun(span, outside, event.at_ns, prefetched, RunCost(), redelivery.untold(event, lost, kind))
         inside = set_span_in_context(span, incoming.context)
         inside = otel_context.set_value(ORIGIN, origin._replace(span=span.get_span_context(), run=span), inside)
         # Remembered before it is current: an exception of another thread may land between any two lines.
         self._open.add(event.key, run)
+        run.cost.begin()
         otel_context.attach(inside)
         if span.is_recording():
+            self._measure(run.cost, event, wanted)
             if not event.eager:
                 flight_log.began(span, _told_at_the_end(run), is_safe=event.is_safe)
+                if flight_log.name is not None:
+                    run.cost.measure_each_second()
             call_hook(self._instruments.run_hook, span, event.job)
             self._instruments.logs.started(c.EVENT_JOB_STARTED, span, attributes, event.at_ns)
 
     def _pass_on(self, event: RunStarted, outside: Context, origin: Origin, context: Context) -> None:
         """Let a job run in its caller's context, without a span of its own."""
         inside = otel_context.set_value(ORIGIN, origin, context)
-        self._open.add(event.key, _OpenRun(INVALID_SPAN, outside, event.at_ns, None, None, 0.0, None))
+        # It counts among the runs that are open, and so in what is said of those beside it.
+        run = _OpenRun(INVALID_SPAN, outside, event.at_ns, None, RunCost())
+        self._open.add(event.key, run)
+        run.cost.begin()
         otel_context.attach(inside)
+
+    def _measure(self, cost: RunCost, event: RunStarted, wanted: JobOptions) -> None:
+        cost.measure_cpu(event.cpu)
+        mode = self._instruments.settings.memory
+        if mode != "off" and wanted.memory is not False:
+            cost.measure_memory(may_reset=mode == "exact", limit_bytes=event.memory_limit_bytes)
 
     def finished(self, event: RunFinished) -> None:
         """Write outcome, costs and exception, and end the span."""
@@ -122,12 +133,15 @@ class RunSpans:
         self._forget(event.key, run)
 
     def _forget(self, key: Hashable, run: _OpenRun) -> None:
+        run.cost.end()
         flight_log.closed(run.span)
         self._open.take(key)
 
     def _write(self, run: _OpenRun, event: RunFinished) -> None:
         at_ns = event.at_ns if event.has_run else run.started_ns
         try:
+            if run.untold is not None:
+                redelivery.link_late(run.span, run.untold)
             run.span.set_attributes(_said(event) | (_costs(run) if event.has_run else {}))
             text = self._instruments.exception_text(event.error) if event.error is not None else None
             set_status(
@@ -159,6 +173,7 @@ class RunSpans:
         """Forget the span: it never ends here, so it is never exported."""
         run = self._open.take(event.key)
         if run is not None:
+            run.cost.end()
             flight_log.unwinding(run.span)
             otel_context.attach(run.outside)
 
@@ -224,8 +239,8 @@ def _told_at_the_end(run: _OpenRun) -> dict[str, Any]:
     found = _where()
     if run.prefetched_s is not None:
         found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = run.prefetched_s
-    if run.memory_start_bytes is not None:
-        found[c.JOBSPAN_JOB_MEMORY_START] = run.memory_start_bytes
+    if run.cost.start_bytes is not None:
+        found[c.JOBSPAN_JOB_MEMORY_START] = run.cost.start_bytes
     return found
 
 
@@ -246,13 +261,17 @@ def _said(event: RunFinished) -> dict[str, Any]:
 
 def _costs(run: _OpenRun) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    if run.cost.at_once:  # else an interrupt landed before it was counted
+        found[c.JOBSPAN_JOB_CONCURRENCY] = run.cost.at_once
+    cpu_s, memory = run.cost.cpu_s(), run.cost.memory()
     if run.prefetched_s is not None:
         found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = run.prefetched_s
-    if run.cpu_clock is not None:
-        found[c.JOBSPAN_JOB_CPU_TIME] = run.cpu_clock() - run.cpu_start_s
-    resident = resident_bytes() if run.memory_start_bytes is not None else None
-    if resident is not None and run.memory_start_bytes is not None:
-        found[c.JOBSPAN_JOB_MEMORY_START] = run.memory_start_bytes
-        found[c.JOBSPAN_JOB_MEMORY_END] = resident
-        found[c.JOBSPAN_JOB_MEMORY_SOURCE] = c.MEMORY_PROCESS
+    if cpu_s is not None:
+        found[c.JOBSPAN_JOB_CPU_TIME] = cpu_s
+    if memory is not None:
+        found[c.JOBSPAN_JOB_MEMORY_START] = memory.start_bytes
+        found[c.JOBSPAN_JOB_MEMORY_END] = memory.end_bytes
+        found[c.JOBSPAN_JOB_MEMORY_SOURCE] = memory.source.value
+        if memory.peak_bytes is not None:
+            found[c.JOBSPAN_JOB_MEMORY_PEAK] = memory.peak_bytes
     return found

@@ -92,7 +92,7 @@ def _opened(
     if len(_open) >= _MOST_OPEN:
         _end(next(iter(_open.values())))
     span = instruments.tracer.start_span(
-        f"publish batch {event.job.name or c.UNKNOWN_JOB}",
+        job_attributes.span_name("publish batch", event.job.name),
         context=context,
         kind=SpanKind.PRODUCER,
         attributes=job_attributes.of_batch(event.job.framework, event.broker, origin, event.job.name),

@@ -65,7 +65,7 @@ class ToldRuns:
             return None
         kind = self._instruments.wishes.relation(wanted)
         return self._instruments.tracer.start_span(
-            f"run {began.job.name or c.UNKNOWN_JOB}",
+            job_attributes.span_name(c.OPERATION_RUN, began.job.name),
             context=relation.parent_of(incoming, kind),
             kind=SpanKind.CONSUMER,
             attributes=job_attributes.of_run(began, incoming.field),

@@ -72,10 +72,18 @@ def parse_json(signal: str, body: bytes) -> Message:
     """
     request = REQUESTS[signal]()
     try:
-        ParseDict(_with_base64_ids(json.loads(body)), request, ignore_unknown_fields=True)
-    except (ParseError, ValueError, TypeError, RecursionError) as error:
+        ParseDict(_object(json.loads(body)), request, ignore_unknown_fields=True)
+    except (ParseError, ValueError, TypeError, RecursionError, SystemError) as error:
+        # SystemError: protobuf looks up a name with a lone surrogate in it.
         raise MalformedData(f"the body is no JSON {request.DESCRIPTOR.name}: {error}") from error
     return request
+
+
+def _object(said: Any) -> dict[str, Any]:
+    if not isinstance(said, dict):
+        # An empty list would pass for one.
+        raise TypeError(f"expected an object, not {type(said).__name__}")
+    return {key: _with_base64_ids(value) for key, value in said.items()}
 
 
 _IDS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")

@@ -14,9 +14,9 @@ from unit.cli.typing_at import typed
 
 _RUN = """job_id job_name framework queue command_id command_name parent_job_id attempt max_attempts outcome final
 failed start start_unix_nano end end_unix_nano duration_s waited_s wait_scheduled_s wait_queued_s
-wait_prefetched_s cpu_s memory_start_bytes memory_end_bytes memory_peak_bytes memory_source error_type
-exception_type exception_message exception_stacktrace retry_reason retry_delay_s worker pid service
-trace_id span_id parent_span_id links"""
+wait_prefetched_s cpu_s memory_start_bytes memory_end_bytes memory_peak_bytes memory_source concurrency redelivered
+error_type exception_type exception_message exception_stacktrace lost_reason exit_code exit_signal oom_killed
+retry_reason retry_delay_s worker pid service trace_id span_id parent_span_id links"""
 
 _PROMISED = {
     "RUN_KEYS": _RUN,
@@ -94,9 +94,15 @@ def test_a_run_is_told_exactly() -> None:
         "memory_end_bytes": 84_000_000,
         "memory_peak_bytes": None,
         "memory_source": None,
+        "concurrency": None,
+        "redelivered": False,
         "error_type": "shop.errors.CardError",
         "exception_type": "shop.errors.CardError",
         "exception_message": "card declined",
+        "lost_reason": None,
+        "exit_code": None,
+        "exit_signal": None,
+        "oom_killed": None,
         "retry_reason": None,
         "retry_delay_s": None,
         "worker": "celery@w2",

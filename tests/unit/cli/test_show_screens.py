@@ -69,6 +69,13 @@ Next: jobspan show 0af7 (the trace) · jobspan show 7f3a (the command)
     )
 
 
+def test_a_job_with_a_peak_says_it_and_where_it_is_from() -> None:
+    story = Story()
+    story.run("work", "job-a", "03:10:00", 1, memory=(80_000_000, 84_000_000), peak=2_100_000_000)
+    lines = typed("show", "job-a", backend=Twin(story.spans)).out.splitlines()
+    assert "  memory   80 MB → 84 MB, peak 2.1 GB (exact)" in lines
+
+
 def test_a_job_put_by_a_job_shows_the_way_it_came() -> None:
     line = next(line for line in typed("show", "d100").out.splitlines() if line.startswith("  from"))
     assert line == "  from     import-orders 7f3a \u203a charge c000 \u203a publish receipt \u203a here"

@@ -10,10 +10,13 @@ import pytest
 from opentelemetry import baggage, trace
 from opentelemetry.context import attach, detach, get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import NonRecordingSpan, NoOpTracerProvider, SpanContext, use_span
 
+from jobspan import conventions as c
 from jobspan.events import CommandFinished, CommandStarted, JobDropped, RunAbandoned, RunLost
 from jobspan.jobs import Broker, Outcome
-from jobspan.recording import dropped
+from jobspan.recording import Recorder, dropped
+from jobspan.settings import Settings
 from support.matching import (
     ANY_INT,
     ANY_NOT_NEGATIVE,
@@ -48,7 +51,9 @@ RUN = {
     "jobspan.job.cpu.time": ANY_NOT_NEGATIVE,
     "jobspan.job.memory.start": ANY_INT,
     "jobspan.job.memory.end": ANY_INT,
-    "jobspan.job.memory.source": "process",
+    "jobspan.job.memory.peak": ANY_INT,
+    "jobspan.job.memory.source": "exact",
+    "jobspan.job.concurrency": 1,
     "process.pid": ANY_INT,
     "thread.id": ANY_INT,
     "thread.name": "MainThread",
@@ -290,6 +295,7 @@ def test_a_traceparent_in_the_environment_is_the_parent_of_a_command(recorded: R
         ({"traceparent": "garbage"}, {"unreadable_context": 1}),
         ({"traceparent": 17}, {"unreadable_context": 1}),
         ({"traceparent": "00-" + "0" * 32 + "-" + "0" * 16 + "-01"}, {"unreadable_context": 1}),
+        ({"baggage": "a=\ud800"}, {"unreadable_context": 1}),
         ({"jobspan-context": "9;t=1"}, {"unreadable_field": 1}),
         ({"jobspan-context": "1;t=yesterday"}, {"unreadable_field": 1}),
         ({"jobspan-context": ["1"], "baggage": {"a": 1}}, {"unreadable_field": 1}),
@@ -401,7 +407,7 @@ def test_a_job_that_never_ran_is_a_run_of_no_length_without_costs(recorded: Reco
     recorded.tell(
         JobDropped(job(), REDIS, carrier, "w1", Outcome.UNROUTABLE, final=True, at_ns=at, error_type="unknown_job")
     )
-    said = ("jobspan.job.cpu.time", "jobspan.job.memory", "process.pid", "thread.")
+    said = ("jobspan.job.cpu.time", "jobspan.job.memory", "jobspan.job.concurrency", "process.pid", "thread.")
     attributes = {name: value for name, value in {**RUN, **WAITED}.items() if not name.startswith(said)}
     attributes |= {"jobspan.job.outcome": "unroutable", "error.type": "unknown_job"}
     links = [expected_link("publish", "publish")]
@@ -483,3 +489,21 @@ def test_an_eager_run_carries_its_callers_command_to_what_it_puts(recorded: Reco
     command = recorded.spans[-1]
     assert {span.attributes["jobspan.command.id"] for span in recorded.spans} == {command.span_id}
     assert command.attributes["jobspan.command.jobs.published"] == 1
+
+
+def test_without_an_sdk_a_publish_leaves_nothing_of_ours_on_its_message() -> None:
+    tell = Recorder(Settings(), tracer_provider=NoOpTracerProvider())
+    carrier: dict[str, Any] = {c.MEMBERS_FIELD: "1;m=0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7", "mine": 1}
+    tell(publish_started(carrier=carrier))
+    tell(publish_finished())
+    assert carrier == {"mine": 1}
+
+
+def test_without_an_sdk_the_context_that_came_travels_on() -> None:
+    tell = Recorder(Settings(), tracer_provider=NoOpTracerProvider())
+    carrier: dict[str, Any] = {}
+    came = SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0x00F067AA0BA902B7, is_remote=True)
+    with use_span(NonRecordingSpan(came)):
+        tell(publish_started(carrier=carrier))
+        tell(publish_finished())
+    assert carrier["traceparent"] == "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00"

@@ -52,3 +52,7 @@ def test_redaction(text: str, redacted: str) -> None:
 def test_a_long_text_is_through_in_proportion_to_its_length_whatever_it_says(piece: str) -> None:
     # With patterns that try every ending from every beginning this takes minutes.
     assert len(redact(piece * (100_000 // len(piece)))) > 0
+
+
+def test_what_utf8_cannot_carry_is_escaped_and_the_rest_stays() -> None:
+    assert redact("no file grün-\udcff.txt") == "no file grün-\\udcff.txt"

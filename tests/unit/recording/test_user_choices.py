@@ -15,6 +15,7 @@ from jobspan.events import Arguments, CommandFinished, CommandStarted
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Job
 from jobspan.recording import Recorder, dropped
+from jobspan.recording.arguments import attributes_of
 from jobspan.settings import Settings
 from unit.recording import builders as b
 from unit.recording.conftest import Recorded
@@ -180,6 +181,39 @@ def test_long_arguments_are_cut(recorded: Recorded) -> None:
     args, kwargs = shown(recorded, Arguments(("x" * 10_000, list(range(10_000))), {"a": {"b": "y" * 10**6}}))
     assert len(args) <= 1024
     assert len(kwargs) <= 1024
+
+
+class Unprintable:
+    """A value whose own methods raise."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __eq__(self, other: object) -> bool:
+        raise self.error
+
+    def __str__(self) -> str:
+        raise self.error
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+
+def test_a_secret_that_cannot_be_printed_or_compared_costs_no_span(recorded: Recorded) -> None:
+    value = Unprintable(ArithmeticError("no"))
+    assert shown(recorded, Arguments((1, value), {"token": value}, pay)) == (
+        "[1, [redacted]]",
+        "{'token': [redacted]}",
+    )
+    given = Arguments((1, value), {}, pay, lambda: ("(1, ...)", None))
+    assert shown(recorded, given) == (None, None)
+    assert dropped.counts() == {"unprintable_arguments": 2}
+
+
+def test_an_interrupt_among_the_arguments_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobspan.recording.interrupts._kinds", {ArithmeticError})
+    value = Unprintable(ArithmeticError("the time limit"))
+    with pytest.raises(ArithmeticError):
+        attributes_of(Arguments((1, value), {}, pay, lambda: ("(1, ...)", None)))
 
 
 def test_arguments_that_nobody_asked_for_are_not_even_read(recorded: Recorded) -> None:

@@ -1,4 +1,4 @@
-"""The child processes of a prefork worker: that they are dead, and whether what they ran will run again."""
+"""The child processes of a prefork worker: how large they may be, that they are dead, whether their jobs run again."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ class Children:
     @guarded
     def _died(self, pid: int, exit_code: int | None) -> None:
         self._sink(ProcessEnded(pid, exit_code, time.time_ns(), _is_final))
+
+
+def memory_limit_bytes() -> int | None:
+    """Return ``max_memory_per_child`` of the pool that this process is a child of; None: it has none."""
+    from billiard.process import current_process
+
+    # Billiard compares it with ru_maxrss after each task.
+    worker = getattr(current_process(), "_target", None)
+    limit_kib = getattr(worker, "max_memory_per_child", None)
+    return limit_kib * 1024 if isinstance(limit_kib, int) and limit_kib > 0 else None
 
 
 def _is_final(job_id: str) -> bool | None:

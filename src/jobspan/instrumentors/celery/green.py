@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from jobspan.events import CpuScope
+from jobspan.probes.green import are_threads_green
 
 _logger = logging.getLogger("jobspan.instrumentors")
 _GREEN = ("gevent", "eventlet")
@@ -16,13 +15,13 @@ _PATCH = "OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH"
 
 def cpu_scope() -> CpuScope:
     """Return whose CPU a run in this process can tell: greenlets share their thread's clock."""
-    return CpuScope.UNKNOWN if _are_threads_green() else CpuScope.THREAD
+    return CpuScope.UNKNOWN if are_threads_green() else CpuScope.THREAD
 
 
 def warn_of_a_stall(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     """Log one line when a worker is about to patch threads that the SDK has started already, which stalls it."""
     pool = _pool_asked_for(argv)
-    if pool not in _GREEN or _are_threads_green() or (pool == "gevent" and environ.get(_PATCH) == "patch_all"):
+    if pool not in _GREEN or are_threads_green() or (pool == "gevent" and environ.get(_PATCH) == "patch_all"):
         return
     advice = f"set {_PATCH}=patch_all" if pool == "gevent" else f"use the gevent pool and set {_PATCH}=patch_all"
     _logger.warning(
@@ -41,11 +40,3 @@ def _pool_asked_for(argv: Sequence[str]) -> str | None:
         if word.startswith("--pool="):
             return word.partition("=")[2]
     return None
-
-
-def _are_threads_green() -> bool:
-    gevent: Any = sys.modules.get("gevent.monkey")
-    if gevent is not None and gevent.is_module_patched("threading"):
-        return True
-    eventlet: Any = sys.modules.get("eventlet.patcher")
-    return eventlet is not None and bool(eventlet.is_monkey_patched("thread"))

@@ -11,8 +11,8 @@ from jobspan.events import Sink
 from jobspan.instrumentors.base import LibraryInstrumentor
 from jobspan.instrumentors.celery.green import warn_of_a_stall
 from jobspan.instrumentors.contrib import Contrib, ContribCelery
-from jobspan.instrumentors.guard import let_through
 from jobspan.instrumentors.patches import Patches
+from jobspan.recording.interrupts import let_through
 
 
 class CeleryInstrumentor(LibraryInstrumentor):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SYSTEMS = {"amqp": "rabbitmq", "sql": "sqlalchemy", "sqs": "aws_sqs", "gcpubsub": "gcp_pubsub"}
 _ON_A_NETWORK = frozenset({"amqp", "redis", "mongodb", "zookeeper", "consul", "etcd"})
 _MOST_CONNECTED = 100
+_MOST_RETRIES = 2**62
 _connected: dict[Any, Broker] = {}
 _DELAYED_EXCHANGE = "celery_delayed"
 _DELAY_BITS = re.compile(r"^(?:[01]\.){28}")
@@ -74,7 +75,7 @@ def job_from_headers(
         queue=_declared_queue(exchange, routing_key, declared) or _queue(exchange, routing_key),
         name=name or said.get("task"),
         id=said.get("id"),
-        attempt=(said.get("retries") or 0) + 1,
+        attempt=_attempt(said.get("retries")),
         workflow_id=said.get("root_id"),
         parent_id=said.get("parent_id"),
         group_id=said.get("group"),
@@ -91,7 +92,7 @@ def job_from_request(task: Task, request: Context) -> Job:
     """Return the job that a worker is about to run."""
     route = request.delivery_info or {}
     soft, hard = _limits(request.timelimit)
-    attempt = (request.retries or 0) + 1
+    attempt = _attempt(request.retries)
     return Job(
         framework=Framework.CELERY,
         queue=_queue(route.get("exchange"), route.get("routing_key")),
@@ -129,12 +130,13 @@ def job_from_call(app: Celery, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     """Return what a ``send_task`` call said of its job, for a call that failed before there was a message."""
     name = args[0] if args else kwargs.get("name")
     queue = kwargs.get("queue")
+    asked_for = (getattr(queue, "name", None), queue, kwargs.get("routing_key"))
     return Job(
         framework=Framework.CELERY,
-        queue=getattr(queue, "name", None) or queue or kwargs.get("routing_key") or app.conf.task_default_queue,
+        queue=next((name for name in asked_for if name and isinstance(name, str)), app.conf.task_default_queue),
         name=name if isinstance(name, str) else None,
         id=kwargs.get("task_id"),
-        attempt=(kwargs.get("retries") or 0) + 1,
+        attempt=_attempt(kwargs.get("retries")),
     )
 
 
@@ -230,6 +232,11 @@ def _asked_routing_key(exchange: Any, routing_key: str | None) -> str | None:
 def _queue(exchange: Any, routing_key: str | None) -> str:
     # With the default exchange the routing key is the queue; with another it is all that both sides know.
     return routing_key or getattr(exchange, "name", None) or str(exchange or "celery")
+
+
+def _attempt(retries: Any) -> int:
+    # A message may say anything; beyond 63 bits no attribute can.
+    return retries + 1 if isinstance(retries, int) and 0 <= retries < _MOST_RETRIES else 1
 
 
 def _limits(timelimit: Any) -> tuple[float | None, float | None]:

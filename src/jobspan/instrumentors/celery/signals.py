@@ -13,6 +13,7 @@ from celery.exceptions import InvalidTaskError
 
 from jobspan import conventions as c
 from jobspan.events import CpuScope, JobDropped, RunAbandoned, RunStarted, Sink
+from jobspan.instrumentors.celery.children import memory_limit_bytes
 from jobspan.instrumentors.celery.green import cpu_scope
 from jobspan.instrumentors.celery.mapping import (
     EAGER_BROKER,
@@ -45,11 +46,13 @@ class RunHooks:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._cpu: CpuScope | None = None
+        self._memory_limit_bytes: int | None = None
 
     @guarded
     def process_began(self, **_: Any) -> None:
         """Take ``worker_process_init``: this process runs one task at a time."""
         self._cpu = CpuScope.PROCESS
+        self._memory_limit_bytes = memory_limit_bytes()
 
     @guarded
     def process_ends(self, **_: Any) -> None:
@@ -80,6 +83,7 @@ class RunHooks:
                 options=options_of(task),
                 arguments=arguments_of(args, kwargs, vars(request), task),
                 is_safe=bool(task.acks_late),
+                memory_limit_bytes=self._memory_limit_bytes,
             )
         )
 
@@ -122,7 +126,7 @@ class RunHooks:
 
 def _taken_off(request: Context) -> Any:
     """Take our stamp off a request before the job sees it."""
-    if request.headers:
+    if isinstance(request.headers, dict):
         request.headers.pop(RECEIVED, None)
     return vars(request).pop(RECEIVED, None)
 

@@ -22,6 +22,7 @@ from jobspan.instrumentors.guard import guarded
 from jobspan.recording import Recorder
 from jobspan.recording.sdk.flush import flush_at_exit, flush_or_give_up
 from jobspan.recording.sdk.setting_up import set_up
+from jobspan.recording.signal_names import signal_name
 
 _PASSED_ON = frozenset(
     getattr(signal, name)
@@ -97,7 +98,7 @@ class _Command:
                     code,
                     None,
                     time.time_ns(),
-                    signal=_name_of(number) if number is not None else None,
+                    signal=signal_name(number) if number is not None else None,
                     is_lost=number is not None and number not in _ENDINGS,
                     pid=pid,
                 )
@@ -139,10 +140,3 @@ def _died_of(number: int) -> int:
 
 def _base_name(args: Sequence[str]) -> str:
     return os.path.basename(args[0])  # noqa: PTH119 - a name, not a path to open
-
-
-def _name_of(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,7 +14,7 @@ import wrapt
 from jobspan.events import Sink
 from jobspan.instrumentors.base import LibraryInstrumentor
 from jobspan.instrumentors.guard import guarded
-from jobspan.instrumentors.patches import Patches
+from jobspan.instrumentors.patches import Patches, when_imported
 from jobspan.instrumentors.schedules import install_apscheduler
 
 
@@ -37,6 +38,14 @@ class DramatiqInstrumentor(LibraryInstrumentor):
         install_apscheduler(patches)
         # An import of Dramatiq brings the brokers' module first and the worker's last.
         wrapt.register_post_import_hook(brokers.after_worker_import, "dramatiq.worker")
+        when_imported("dramatiq.cli", partial(_watch, sink=sink, patches=patches), patches)
+
+
+@guarded
+def _watch(cli: ModuleType, *, sink: Sink, patches: Patches) -> None:
+    from jobspan.instrumentors.dramatiq.children import Children, keep
+
+    keep(Children(sink), sink, cli, patches)
 
 
 class _Joined(NamedTuple):

@@ -9,6 +9,7 @@ import socket
 from typing import Any, NamedTuple
 
 from dramatiq import Broker as DramatiqBroker
+from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import q_name
 from dramatiq.middleware import Retries
 
@@ -53,6 +54,11 @@ def broker_of(broker: DramatiqBroker) -> Broker:
     except Exception:  # noqa: BLE001 - a cluster, a pool of somebody's own: jobs are told without the address
         return Broker(system)
     return Broker(system)
+
+
+def delivers_again(broker: DramatiqBroker) -> bool:
+    """Say whether a message whose worker died is given out once more: all brokers but one that dies with the worker."""
+    return not isinstance(broker, StubBroker)
 
 
 def worker_name() -> str:

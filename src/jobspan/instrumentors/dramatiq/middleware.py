@@ -18,6 +18,7 @@ from jobspan.instrumentors.dramatiq.mapping import (
     BrokerWords,
     arguments_of,
     carrier_of,
+    delivers_again,
     job_from_message,
     max_attempts,
     options_of,
@@ -116,6 +117,7 @@ class JobspanMiddleware(Middleware):
                 cpu=actor.cpu,
                 options=options_of(broker, message.actor_name),
                 arguments=arguments_of(broker, message),
+                is_safe=delivers_again(broker),
             )
         )
         return run

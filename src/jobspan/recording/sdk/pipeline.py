@@ -34,9 +34,10 @@ def exporters_of(provider: Any) -> Iterator[Any]:
 
 
 def readers_of(provider: Any) -> tuple[Any, ...]:
-    """Return the metric readers of a meter provider: since 1.45 it holds them itself, before its configuration did."""
-    config = getattr(provider, "_sdk_config", None)
-    return (*getattr(provider, "_metric_readers", ()), *getattr(config, "metric_readers", ()))
+    """Return the readers of a meter provider; none of another provider."""
+    # Their place before version 1.45 was the configuration.
+    before = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    return tuple(getattr(provider, "_metric_readers", before))
 
 
 def _exporter_of(holder: Any) -> Any:

@@ -1,0 +1,15 @@
+"""Exceptions that a library raises from outside, whatever line runs: whoever catches everything lets them go on."""
+
+from __future__ import annotations
+
+_kinds: set[type[BaseException]] = set()
+
+
+def let_through(kind: type[BaseException]) -> None:
+    """Never swallow exceptions of this kind."""
+    _kinds.add(kind)
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Say whether an exception is no error of the code that it left."""
+    return not isinstance(error, Exception) or isinstance(error, tuple(_kinds))

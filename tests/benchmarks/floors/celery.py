@@ -1,0 +1,126 @@
+"""By hand what jobspan emits of a Celery job that succeeds."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+from celery import Celery, signals
+from opentelemetry import context, propagate, trace
+from opentelemetry.trace import Link, SpanKind
+
+from benchmarks.floors.probes import resident_bytes
+from jobspan import conventions as c
+
+_PUBLISHED, _RECEIVED = "floor-published", "floor-received"
+
+
+def switch_on() -> None:
+    """Connect the hooks."""
+    floor = _Floor()
+    floor.stand_around_send_task()
+    signals.before_task_publish.connect(floor.publish, weak=False)
+    signals.task_received.connect(floor.received, weak=False)
+    signals.task_prerun.connect(floor.begin, weak=False)
+    signals.task_postrun.connect(floor.end, weak=False)
+
+
+class _Floor:
+    def __init__(self) -> None:
+        self._tracer = trace.get_tracer(c.SCOPE)
+        self._publishing = threading.local()
+        self._runs: dict[int, Any] = {}
+
+    def stand_around_send_task(self) -> None:
+        send, here = Celery.send_task, self._publishing
+
+        def send_task(app: Any, *args: Any, **kwargs: Any) -> Any:
+            here.began_ns = time.time_ns()
+            try:
+                return send(app, *args, **kwargs)
+            finally:
+                here.span.end()
+                context.detach(here.token)
+
+        Celery.send_task = send_task
+
+    def publish(self, sender: Any, headers: Any, routing_key: Any, **_: Any) -> None:
+        here = self._publishing
+        here.span = span = self._tracer.start_span(
+            f"publish {sender}",
+            kind=SpanKind.PRODUCER,
+            attributes={
+                c.MESSAGING_SYSTEM: "memory",
+                c.MESSAGING_OPERATION_NAME: "publish",
+                c.MESSAGING_OPERATION_TYPE: "send",
+                c.MESSAGING_DESTINATION_NAME: routing_key,
+                c.JOBSPAN_FRAMEWORK: "celery",
+                c.JOBSPAN_JOB_NAME: sender,
+                c.JOBSPAN_JOB_ATTEMPT: headers["retries"] + 1,
+                c.MESSAGING_MESSAGE_ID: headers["id"],
+                c.MESSAGING_CONVERSATION_ID: headers["root_id"],
+            },
+            start_time=here.began_ns,
+        )
+        here.token = context.attach(trace.set_span_in_context(span))
+        propagate.inject(headers)
+        headers[_PUBLISHED] = here.began_ns
+
+    def received(self, request: Any, **_: Any) -> None:
+        request.request_dict[_RECEIVED] = time.time_ns()
+
+    def begin(self, task: Any, **_: Any) -> None:
+        now = time.time_ns()
+        request = task.request
+        headers = vars(request)
+        parent = propagate.extract(headers)
+        received = headers[_RECEIVED]
+        span = self._tracer.start_span(
+            f"run {task.name}",
+            context=parent,
+            kind=SpanKind.CONSUMER,
+            attributes={
+                c.MESSAGING_SYSTEM: "memory",
+                c.MESSAGING_OPERATION_NAME: "run",
+                c.MESSAGING_OPERATION_TYPE: "process",
+                c.MESSAGING_DESTINATION_NAME: request.delivery_info["routing_key"],
+                c.JOBSPAN_FRAMEWORK: "celery",
+                c.JOBSPAN_JOB_NAME: task.name,
+                c.JOBSPAN_JOB_ATTEMPT: request.retries + 1,
+                c.MESSAGING_MESSAGE_ID: request.id,
+                c.MESSAGING_CONVERSATION_ID: request.root_id,
+                c.MESSAGING_CLIENT_ID: request.hostname,
+                c.CODE_FUNCTION_NAME: f"{task.run.__module__}.{task.run.__qualname__}",
+                c.JOBSPAN_JOB_WAIT_QUEUED: (received - headers[_PUBLISHED]) / 1e9,
+            },
+            links=[
+                Link(trace.get_current_span(parent).get_span_context(), {c.JOBSPAN_LINK_TYPE: c.LINK_PUBLISH}),
+            ],
+            start_time=now,
+        )
+        token = context.attach(trace.set_span_in_context(span, parent))
+        waited = (now - received) / 1e9
+        self._runs[id(request)] = (span, token, waited, time.thread_time(), resident_bytes())
+
+    def end(self, task: Any, state: str, **_: Any) -> None:
+        now = time.time_ns()
+        span, token, waited, cpu, resident = self._runs.pop(id(task.request))
+        thread = threading.current_thread()
+        span.set_attributes(
+            {
+                c.JOBSPAN_JOB_OUTCOME: "succeeded" if state == "SUCCESS" else "failed",
+                c.JOBSPAN_JOB_FINAL: True,
+                c.PROCESS_PID: os.getpid(),
+                c.THREAD_NAME: thread.name,
+                c.THREAD_ID: thread.ident,
+                c.JOBSPAN_JOB_WAIT_PREFETCHED: waited,
+                c.JOBSPAN_JOB_CPU_TIME: time.thread_time() - cpu,
+                c.JOBSPAN_JOB_MEMORY_START: resident,
+                c.JOBSPAN_JOB_MEMORY_END: resident_bytes(),
+                c.JOBSPAN_JOB_MEMORY_SOURCE: "process",
+            }
+        )
+        span.end(now)
+        context.detach(token)

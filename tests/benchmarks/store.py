@@ -1,0 +1,122 @@
+"""The embedded store: spans a second through a real ``jobspan serve``, bytes on disk, and questions to a big store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import grpc
+import httpx
+import psutil
+
+from backends.otlp_server import PROTOBUF, Server
+from benchmarks.figures import Figure, figure
+from benchmarks.story import COMMAND_ID, HOUR_NS, SPANS_A_REQUEST, requests
+from support.workers import script
+
+_GROUP = "store"
+_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_ROUNDS, _REQUESTS, _AT_ONCE = 3, 40, 4
+_HOURS = 8
+_ASKED = 3
+
+
+def measure() -> list[Figure]:
+    """Fill a store over both protocols, in turn, then make it big and ask it."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "store.duckdb"
+        now_ns = time.time_ns()
+        with Server(path) as server:
+            figures, sent = _filled(server, now_ns)
+            kept = server.stats()["spans"]
+            assert kept == sent, f"the store has {kept} spans, expected {sent}"
+        figures.append(figure(_GROUP, "on disk", "bytes/span", [path.stat().st_size / sent], aim=200))
+        spans = _grown(path)
+        with Server(path) as server:
+            figures += _asked(server, spans)
+    return figures
+
+
+def _filled(server: Server, now_ns: int) -> tuple[list[Figure], int]:
+    rates: dict[str, list[float]] = {"gRPC": [], "HTTP": []}
+    cpu: dict[str, list[float]] = {"gRPC": [], "HTTP": []}
+    process = psutil.Process(server.program.pid)
+    for number in range(_ROUNDS):
+        for way, send in (("gRPC", _over_grpc), ("HTTP", _over_http)):
+            bodies = list(requests(_REQUESTS, now_ns, seed=f"{way} {number}"))
+            spans, began = _REQUESTS * SPANS_A_REQUEST, time.perf_counter()
+            cpu_began = sum(process.cpu_times()[:2])
+            send(server, bodies)
+            rates[way].append(spans / (time.perf_counter() - began))
+            cpu[way].append((sum(process.cpu_times()[:2]) - cpu_began) / spans * 1e6)
+    figures = [
+        found
+        for way in rates
+        for found in (
+            figure(_GROUP, f"kept over {way}", "spans/s", rates[way], aim=20_000, is_least=True),
+            figure(_GROUP, f"CPU of the server over {way}", "µs/span", cpu[way]),
+        )
+    ]
+    return figures, 2 * _ROUNDS * _REQUESTS * SPANS_A_REQUEST
+
+
+def _over_grpc(server: Server, bodies: Iterable[bytes]) -> None:
+    with grpc.insecure_channel(server.grpc) as channel:
+        call: Callable[..., grpc.Future] = channel.unary_unary(_METHOD).future
+        under_way: deque[grpc.Future] = deque()
+        for body in bodies:
+            under_way.append(call(body, timeout=60))
+            if len(under_way) >= _AT_ONCE:
+                under_way.popleft().result()
+        for each in under_way:
+            each.result()
+
+
+def _over_http(server: Server, bodies: Iterable[bytes]) -> None:
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(_AT_ONCE) as pool:
+        url = f"{server.http}/v1/traces"
+        for answer in pool.map(lambda body: client.post(url, content=body, headers=PROTOBUF), bodies):
+            answer.raise_for_status()
+
+
+def _grown(path: Path) -> int:
+    """Put the same spans again, an hour earlier each time, and return how many there are."""
+    with duckdb.connect(str(path)) as store:
+        store.execute("CREATE TEMP TABLE hour AS SELECT * FROM spans")
+        for hour in range(_HOURS, 0, -1):
+            earlier = f"start_ns - {hour * HOUR_NS} AS start_ns, end_ns - {hour * HOUR_NS} AS end_ns"
+            ids = (
+                f"xor(trace_lo, {hour}) AS trace_lo, xor(span_id, {hour}) AS span_id, reverse(command_id) AS command_id"
+            )
+            store.execute(f"INSERT INTO spans SELECT * REPLACE ({earlier}, {ids}) FROM hour")  # noqa: S608 - numbers
+        found = store.execute("SELECT count(*) FROM spans").fetchall()
+    return int(found[0][0])
+
+
+def _asked(server: Server, spans: int) -> list[Figure]:
+    size = f"{spans / 1e6:.1f} million spans"
+    questions: tuple[tuple[str, float | None, tuple[str, ...]], ...] = (
+        (f"jobspan failed --since 1h, {size}", 300, ("failed", "--since", "1h")),
+        (f"jobspan show COMMAND, {size}", 300, ("show", COMMAND_ID)),
+        ("of that jobspan --version", None, ("--version",)),
+    )
+    return [
+        figure(_GROUP, name, "ms", [_answered_ms(server, *words) for _ in range(_ASKED)], aim=aim)
+        for name, aim, words in questions
+    ]
+
+
+def _answered_ms(server: Server, *words: str) -> float:
+    env = os.environ | {"JOBSPAN_BACKEND": server.http}
+    began = time.perf_counter()
+    told = subprocess.run([script("jobspan"), *words], env=env, capture_output=True, check=False)
+    took = time.perf_counter() - began
+    assert told.returncode == 0, f"jobspan {' '.join(words)} answered {told.returncode}: {told.stderr.decode()}"
+    return took * 1e3

@@ -1,0 +1,200 @@
+"""The flight file: what a process leaves behind is read whole or not at all, and nobody else's is touched."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobspan.flight import layout, reading, records
+from jobspan.flight.folder import default_folder, private_folder
+from jobspan.flight.owner import Owner, this_process
+from jobspan.flight.records import SpanRecord
+from jobspan.flight.writing import FlightFile
+
+_FORK = multiprocessing.get_context("fork")
+
+
+def record(number: int, text: str = "") -> SpanRecord:
+    """Return a span whose values all say its number."""
+    attributes = {"number": number, "text": text or str(number) * (number % 200)}
+    return SpanRecord(number, number, "", (number, number, 1, "", True), f"run {number}", 5, number, attributes, [])
+
+
+def in_a_process_that_dies(work: Callable[[], None]) -> int:
+    """Do something in a forked process that leaves no other way than by SIGKILL, and return its pid."""
+
+    def live() -> None:
+        work()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    process = _FORK.Process(target=live)
+    process.start()
+    process.join(20)
+    assert process.exitcode == -signal.SIGKILL
+    assert process.pid is not None
+    return process.pid
+
+
+def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -> None:
+    def work() -> None:
+        file = FlightFile(tmp_path, "keeper.flight", records.encode_mapping({"service.name": "worker"}))
+        file.write(layout.OPEN, records.encode(record(1)))
+        freed = file.write(layout.OPEN, records.encode(record(2)))
+        assert freed is not None
+        file.free(freed)
+        large = file.write(layout.FINISHED, records.encode(record(3, "x" * 5000)))
+        assert large is not None
+        unwinding = file.write(layout.OPEN, records.encode(record(4)))
+        assert unwinding is not None
+        file.set_state(unwinding, layout.UNWINDING)
+        file.note(unwinding, 7, 1024)
+        file.seen(9)
+        file.say_leaving()
+
+    pid = in_a_process_that_dies(work)
+    (path,) = reading.of_process(tmp_path, pid, "keeper.flight")
+    assert reading.is_orphaned(path)
+    estate = reading.take(path)
+    assert estate is not None
+    assert (estate.owner.pid, estate.resource, estate.seen_ns) == (pid, {"service.name": "worker"}, 9)
+    assert (estate.is_leaving, estate.unreadable) == (True, 0)
+    found = [(left.state, left.span, left.seen_ns, left.resident_bytes) for left in estate.left]
+    assert sorted(found, key=lambda row: row[1].span_id) == [
+        (layout.OPEN, record(1), 0, 0),
+        (layout.FINISHED, record(3, "x" * 5000), 0, 0),
+        (layout.UNWINDING, record(4), 7, 1024),
+    ]
+    assert list(tmp_path.iterdir()) == []
+    assert reading.take(path) is None
+
+
+def test_a_process_killed_while_it_writes_leaves_no_half_record(tmp_path: Path) -> None:
+    def write_without_end(seed: int) -> None:
+        file, numbers = FlightFile(tmp_path), random.Random(seed)
+        while True:
+            slots = [file.write(layout.OPEN, records.encode(record(numbers.randrange(1, 2000)))) for _ in range(5)]
+            for slot in slots:
+                assert slot is not None
+                file.free(slot)
+
+    processes = [_FORK.Process(target=write_without_end, args=(seed,)) for seed in range(60)]
+    some = 0
+    for process in processes:
+        process.start()
+        assert process.pid is not None
+        while not list(tmp_path.glob(f"{process.pid}-*{layout.SUFFIX}")):
+            process.join(0.001)
+        process.join(random.Random(process.pid).uniform(0.0, 0.02))
+        process.kill()
+        process.join()
+        (path,) = tmp_path.glob(f"{process.pid}-*{layout.SUFFIX}")
+        estate = reading.take(path)
+        assert estate is not None
+        assert estate.unreadable == 0
+        for left in estate.left:
+            assert left.span == record(left.span.span_id)
+        some += len(estate.left)
+    assert some > 0
+
+
+def test_the_file_of_a_living_process_is_nobodys_to_take(tmp_path: Path) -> None:
+    ours = FlightFile(tmp_path)
+    assert list(reading.orphans(tmp_path)) == []
+    assert not reading.is_orphaned(ours.path)
+    ours.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_is_known_by_more_than_its_pid() -> None:
+    me = this_process()
+    assert not me.is_gone
+    assert me._replace(started=me.started + 1).is_gone
+    assert me._replace(boot="another").is_gone
+    # In another container the same pid is somebody else, whom nobody here can see.
+    assert not me._replace(namespace=me.namespace + 1, started=0).is_gone
+    assert Owner(me.boot, me.namespace, 2**22 + 1, 0).is_gone
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text", b"jobspan-flight-0" + bytes(layout.FILE_BYTES - 16), layout.MAGIC + bytes(100)],
+    ids=["empty", "foreign", "older", "cut off"],
+)
+def test_a_file_that_makes_no_sense_is_told_as_such_and_removed(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / f"1-x{layout.SUFFIX}"
+    path.write_bytes(content)
+    assert list(reading.orphans(tmp_path)) == [path]
+    with pytest.raises(reading.NotOurs):
+        reading.take(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_record_is_counted_and_the_others_are_read(tmp_path: Path) -> None:
+    def work() -> None:
+        file = FlightFile(tmp_path)
+        for number in (1, 2):
+            file.write(layout.OPEN, records.encode(record(number)))
+
+    in_a_process_that_dies(work)
+    (path,) = tmp_path.glob(f"*{layout.SUFFIX}")
+    content = bytearray(path.read_bytes())
+    content[layout.SMALL.start + layout.SLOT.size + 9] ^= 0xFF
+    path.write_bytes(content)
+    estate = reading.take(path)
+    assert estate is not None
+    assert (estate.unreadable, [left.span.span_id for left in estate.left]) == (1, [2])
+
+
+def test_a_full_file_takes_no_more_and_a_freed_slot_is_used_again(tmp_path: Path) -> None:
+    file = FlightFile(tmp_path)
+    slots = [file.write(layout.OPEN, b"x") for _ in range(layout.SMALL.slots)]
+    assert None not in slots
+    assert len(set(slots)) == layout.SMALL.slots
+    assert file.write(layout.OPEN, b"x") is None
+    assert slots[7] is not None
+    file.free(slots[7])
+    assert file.write(layout.OPEN, b"x") == slots[7]
+    assert file.write(layout.OPEN, bytes(layout.LARGE.slot_bytes)) is None
+    assert file.path.stat().st_size == layout.FILE_BYTES
+    file.remove()
+
+
+def test_long_texts_are_cut_but_ids_never() -> None:
+    job_id = "i" * 5_000
+    long = record(1)._replace(
+        attributes={"messaging.message.id": job_id, "jobspan.job.kwargs": "k" * 40_000},
+        events=(("exception", 1, {"exception.stacktrace": "begin" + "s" * 40_000 + "end"}),),
+    )
+    short = records.cut(long)
+    assert short.attributes["messaging.message.id"] == job_id
+    assert len(records.encode(short)) < layout.LARGE.slot_bytes - layout.SLOT.size
+    assert short.events[0][2]["exception.stacktrace"].endswith("end")
+
+
+def test_the_folder_is_this_users_alone(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path / "a" / "b")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o755)
+    assert stat.S_IMODE(private_folder(folder).stat().st_mode) == 0o700
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(PermissionError):
+        private_folder(tmp_path / "link")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        private_folder(tmp_path / "file")
+
+
+def test_processes_that_send_their_spans_elsewhere_have_another_folder() -> None:
+    here, there = ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{host}:4317"} for host in ("here", "there"))
+    tenant = {**here, "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=secret"}
+    folders = [default_folder(environ) for environ in (here, there, tenant, {})]
+    assert len(set(folders)) == 4
+    assert default_folder({**here, "OTEL_SERVICE_NAME": "worker"}) == folders[0]
+    assert not [folder for folder in folders if "secret" in str(folder)]
