@@ -13,6 +13,17 @@ from support.servers import Broker, RabbitMQ, Redis
 from support.stage import Stage
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_flight_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what other processes of this user left behind out of this one's spans."""
+    from jobspan.recording import flight_log
+
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("flight")
+        patch.setattr(flight_log, "default_folder", lambda: folder)
+        yield
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """A Redis server for the whole session; do not kill it (``own_redis`` is for that)."""

@@ -146,7 +146,7 @@ def test_any_filter_survives_the_query_string(where: RunFilter) -> None:
 
 def test_promoted_columns_have_the_type_that_the_contract_says() -> None:
     types = {"string": "VARCHAR", "int": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}
-    contract = {row.name: types[row.type] for row in c.ATTRIBUTES}
+    contract = {row.name: types[row.type] for row in c.ATTRIBUTES if row.type in types}
     # The peak has its column already, for workers that measure it.
     contract[c.JOBSPAN_JOB_MEMORY_PEAK] = types["int"]
     assert {promoted.attribute: promoted.type for promoted in PROMOTED} == {

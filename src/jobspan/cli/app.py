@@ -26,6 +26,7 @@ COMMANDS = MappingProxyType(
         "failed": ("jobspan.cli.failed", "Jobs that failed, and why."),
         "runs": ("jobspan.cli.runs", "Attempts at jobs, whatever their outcome."),
         "show": ("jobspan.cli.show", "The story of a command, a job or a trace."),
+        "run": ("jobspan.cli.run", "Run any program as a command."),
         "serve": ("jobspan.cli.serve", "Receive telemetry and keep it."),
         "demo": ("jobspan.cli.demo", "A two-minute tour on private servers."),
     }

@@ -33,6 +33,7 @@ class World:
 
     open_backend: OpenBackend = _open_backend
     now_ns: Callable[[], int] = time.time_ns
+    pause: Callable[[float], None] = time.sleep
     environ: Mapping[str, str] = field(default_factory=_environ)
 
 

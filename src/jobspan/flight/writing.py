@@ -6,7 +6,6 @@ import errno
 import fcntl
 import mmap
 import os
-import secrets
 import threading
 import time
 from pathlib import Path
@@ -54,7 +53,7 @@ class FlightFile:
 
     def __init__(self, folder: Path, keeper: str = "", resource: bytes = b"") -> None:
         owner = this_process()
-        self.name = f"{owner.pid}-{secrets.token_hex(6)}{SUFFIX}"
+        self.name = f"{owner.pid}-{os.urandom(6).hex()}{SUFFIX}"
         self.path = folder / self.name
         # Nobody may see it before it is locked and says whose it is.
         unfinished = self.path.with_suffix(NEW)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments, set_error
 from jobspan.recording.sdk.flush import flush, flush_soon, share_the_deadline
 from jobspan.recording.sdk.fork_gate import guard_forks
+from jobspan.recording.signal_names import signal_name
 from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
 
@@ -31,12 +33,15 @@ try:
     from jobspan.flight import lost_runs, reading
     from jobspan.flight.layout import FINISHED, UNWINDING
     from jobspan.flight.records import SpanRecord
+    from jobspan.recording.last_signs import memory_of
+    from jobspan.recording.lost_commands import as_lost, is_command, set_lost
 except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
     pass
 
 _logger = logging.getLogger("jobspan.flight")
 _LAST_CHILDREN_S = 0.5
 _SURVIVED_S = 1.0
+_AT_ONCE = 20
 
 Endings = dict[str | None, RunLost]
 
@@ -78,6 +83,13 @@ class Deaths:
         os.environ[KEEPER] = file.name
         atexit.register(self._leave, os.getpid())
         threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
+
+    def look_around(self) -> None:
+        """Tell at once what a few processes left that died whole: a command has no time for more."""
+        folder = flight_log.folder
+        if folder is not None and flight_log.is_heard():
+            for path in islice(reading.orphans(folder), _AT_ONCE):
+                self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
 
     def lost(self, event: RunLost) -> None:
         """Keep how a run ended until its process is dead; tell it at once where that process keeps no record."""
@@ -181,7 +193,10 @@ class Deaths:
             return {}
         if exit_code >= 0:
             return {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT, c.JOBSPAN_JOB_EXIT_CODE: exit_code}
-        said: dict[str, Any] = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_SIGNAL, c.JOBSPAN_JOB_EXIT_SIGNAL: _name(-exit_code)}
+        said: dict[str, Any] = {
+            c.JOBSPAN_JOB_LOST_REASON: c.LOST_SIGNAL,
+            c.JOBSPAN_JOB_EXIT_SIGNAL: signal_name(-exit_code),
+        }
         if -exit_code == signal.SIGKILL and self._oom_kills is not None:
             before, now = self._oom_kills, oom_kills()
             if now is not None:
@@ -204,6 +219,9 @@ class Deaths:
         for left in estate.left:
             if left.state == FINISHED:
                 self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
+            elif is_command(left.span):
+                seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+                self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
             elif left.span.kind != SpanKind.CONSUMER.value:
                 at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
                 self._write(left.span, estate.resource, at_ns, _cut_short)
@@ -217,7 +235,7 @@ class Deaths:
             ending = None  # of an attempt before this one
         seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
         at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
-        said = dict(left.span.attributes) | (left.span.more or {}) | _memory(left)
+        said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
         if ending is not None:
             outcome, final = ending.outcome, ending.final
         else:
@@ -276,21 +294,3 @@ def _cut_short(span: Span) -> None:
 
 def _not_known(_: str) -> None:
     return None
-
-
-def _memory(left: reading.Left) -> dict[str, Any]:
-    start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START)
-    if start is None or not left.resident_bytes:
-        return {}  # not wanted, or dead before the first reading
-    return {
-        c.JOBSPAN_JOB_MEMORY_END: left.resident_bytes,
-        c.JOBSPAN_JOB_MEMORY_PEAK: max(start, left.resident_bytes),
-        c.JOBSPAN_JOB_MEMORY_SOURCE: c.MEMORY_SAMPLED,
-    }
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)

@@ -173,6 +173,10 @@ class FlightLog:
                 file.note(slot, at_ns, resident_bytes)
             file.seen(at_ns)
 
+    def is_heard(self) -> bool:
+        """Say whether what this process tells arrives anywhere."""
+        return bool(self._exporters or self._find_exporters())
+
     def close(self) -> None:
         """Take the file away when this process leaves nothing untold."""
         file = self._file

@@ -271,6 +271,7 @@ def test_a_command_counts_what_it_put_and_what_it_could_not(recorded: Recorded) 
                     "process.executable.name": ANY_TEXT,
                     "process.pid": ANY_INT,
                     "process.exit.code": 3,
+                    "jobspan.command.outcome": "failed",
                     "error.type": "3",
                 },
             )
