@@ -166,6 +166,34 @@ def test_a_full_file_takes_no_more_and_a_freed_slot_is_used_again(tmp_path: Path
     file.remove()
 
 
+def test_a_file_whose_descriptor_the_job_has_closed_goes_on_and_touches_nobody_elses(tmp_path: Path) -> None:
+    folder, others = tmp_path / "flight", tmp_path / "others"
+    others.mkdir()
+
+    def work() -> None:
+        file = FlightFile(private_folder(folder))
+        os.closerange(3, 200)
+        held = [(others / str(number)).open("wb") for number in range(50)]
+        for number in range(1, 101):
+            file.write(layout.OPEN, records.encode(record(number, "x" * 3_000 if number < 9 else "")))
+        if os.fork() == 0:
+            file.leave()
+            del file
+            for other in held:
+                other.write(b"mine")
+                other.close()
+            os._exit(0)
+        os.wait()
+
+    in_a_process_that_dies(work)
+    assert {path.stat().st_size for path in others.iterdir()} == {4}
+    (path,) = folder.iterdir()
+    assert reading.is_orphaned(path)
+    estate = reading.take(path)
+    assert estate is not None
+    assert sorted(left.span.span_id for left in estate.left) == list(range(1, 101))
+
+
 def test_long_texts_are_cut_but_ids_never() -> None:
     job_id = "i" * 5_000
     long = record(1)._replace(
