@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,8 +17,8 @@ from opentelemetry.trace import Span, SpanKind
 from jobspan import conventions as c
 from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
-from jobspan.probes.oom import oom_kills
 from jobspan.recording import dropped
+from jobspan.recording.exits import Exits
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments, set_error
 from jobspan.recording.sdk.flush import flush, flush_soon, share_the_deadline
@@ -37,6 +36,8 @@ except ImportError:  # no file locks: not a POSIX system, and no file is ever op
 _logger = logging.getLogger("jobspan.flight")
 _LAST_CHILDREN_S = 0.5
 _SURVIVED_S = 1.0
+_LIBRARY_LATE_S = 60.0
+"""For longer than that no library goes on about a run of a process that is dead."""
 
 Endings = dict[str | None, RunLost]
 
@@ -63,8 +64,10 @@ class Deaths:
         self._endings: dict[int, Endings] = {}
         self._folder: Path | None = None
         self._name = ""
-        self._one_at_a_time = threading.Lock()
-        self._oom_kills: int | None = None
+        self._dead: dict[int, float] = {}
+        # A signal handler of the host may call us in the midst of another call.
+        self._one_at_a_time = threading.RLock()
+        self._exits = Exits()
 
     def watch_started(self, _: WatchStarted) -> None:
         """Open this process's own file, by which its children name it, and tell what earlier workers left."""
@@ -74,20 +77,24 @@ class Deaths:
         if file is None or self._folder is not None:
             return
         self._folder, self._name = file.path.parent, file.name
-        self._oom_kills = oom_kills()
+        self._exits.begin()
         os.environ[KEEPER] = file.name
         atexit.register(self._leave, os.getpid())
         threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
 
     def lost(self, event: RunLost) -> None:
-        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record."""
-        if not self._has_record(event.pid):
-            self._told.lost(event)
-        elif event.pid is not None:
-            is_first = not self._endings
-            self._endings.setdefault(event.pid, {})[event.job.id] = event
-            if is_first:
-                threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record.
+
+        Of a process that is dead all is told by now: Celery may hear of that seconds later, and time the run out.
+        """
+        with self._one_at_a_time:
+            if event.pid is not None and self._has_record(event.pid):
+                is_first = not self._endings
+                self._endings.setdefault(event.pid, {})[event.job.id] = event
+                if is_first:
+                    threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+            elif event.pid not in self._dead:
+                self._told.lost(event)
 
     def process_leaving(self, _: ProcessLeaving) -> None:
         """Say in this process's own file that no death cuts off what is open."""
@@ -100,7 +107,9 @@ class Deaths:
         with self._one_at_a_time:
             endings = self._endings.pop(event.pid, {})
             found = list(reading.of_process(self._folder, event.pid, self._name))
-            death = _Death(self._how(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
+            death = _Death(self._exits.said(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
+            if found:
+                self._note_dead(event.pid)
             for path in found:
                 self._tell(path, death)
             if found:
@@ -111,10 +120,12 @@ class Deaths:
         with self._one_at_a_time:
             self._settle(event.is_final)
 
-    def _has_record(self, pid: int | None) -> bool:
-        if self._folder is None or pid is None:
-            return False
-        return next(reading.of_process(self._folder, pid, self._name), None) is not None
+    def _note_dead(self, pid: int) -> None:
+        now_s = time.monotonic()
+        self._dead = {pid: at_s for pid, at_s in self._dead.items() if now_s - at_s < _LIBRARY_LATE_S} | {pid: now_s}
+
+    def _has_record(self, pid: int) -> bool:
+        return self._folder is not None and next(reading.of_process(self._folder, pid, self._name), None) is not None
 
     def _tell_survivors(self) -> None:
         """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""
@@ -122,9 +133,10 @@ class Deaths:
             time.sleep(_SURVIVED_S)
             with self._one_at_a_time:
                 for pid, endings in list(self._endings.items()):
-                    for path in reading.of_process(self._folder, pid, self._name):
+                    found = list(reading.of_process(self._folder, pid, self._name))
+                    for path in found:
                         self._tell_unwound(path, endings)
-                    if not endings:
+                    if not endings or not found:
                         self._endings.pop(pid, None)
 
     def _tell_unwound(self, path: Path, endings: Endings) -> None:
@@ -157,6 +169,7 @@ class Deaths:
         for path in self._kept():
             if reading.is_orphaned(path):
                 pid = int(path.name.partition("-")[0])
+                self._note_dead(pid)
                 said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
                 self._tell(path, _Death(said, time.time_ns(), self._endings.pop(pid, {}), is_final))
 
@@ -174,22 +187,6 @@ class Deaths:
                 flush()
         except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
             dropped.count(f"{dropped.HOOK_ERROR}:sweep", repr(error), error=error)
-
-    def _how(self, exit_code: int | None) -> dict[str, Any]:
-        """Say how a process died, from its exit code and the kernel's counter."""
-        if exit_code is None:
-            return {}
-        if exit_code >= 0:
-            return {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT, c.JOBSPAN_JOB_EXIT_CODE: exit_code}
-        said: dict[str, Any] = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_SIGNAL, c.JOBSPAN_JOB_EXIT_SIGNAL: _name(-exit_code)}
-        if -exit_code == signal.SIGKILL and self._oom_kills is not None:
-            before, now = self._oom_kills, oom_kills()
-            if now is not None:
-                said[c.JOBSPAN_JOB_OOM_KILLED] = now > before
-                self._oom_kills = now
-                if now > before:
-                    said[c.JOBSPAN_JOB_LOST_REASON] = c.LOST_OOM
-        return said
 
     def _tell(self, path: Path, death: _Death) -> None:
         try:
@@ -287,10 +284,3 @@ def _memory(left: reading.Left) -> dict[str, Any]:
         c.JOBSPAN_JOB_MEMORY_PEAK: max(start, left.resident_bytes),
         c.JOBSPAN_JOB_MEMORY_SOURCE: c.MEMORY_SAMPLED,
     }
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
