@@ -39,6 +39,8 @@ KEEPER = "_JOBSPAN_KEEPER"
 """Environment variable by which a worker's main process tells its children that it watches them: its file's name."""
 
 _MOST_FINISHED = 1_500
+_SHORTER = (2_000, 200)
+"""Characters that are kept of each text of a span that there is no room for."""
 
 
 class FlightLog:
@@ -203,8 +205,9 @@ class FlightLog:
 
     def _write(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
         slot = file.write(state, records.encode(record))
-        if slot is None:
-            slot = file.write(state, records.encode(records.cut(record)))
+        for longest in _SHORTER:
+            if slot is None:
+                slot = file.write(state, records.encode(records.cut(record, longest)))
         if slot is None:
             dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
         return slot

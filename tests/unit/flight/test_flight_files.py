@@ -18,6 +18,8 @@ from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import SpanRecord
 from jobspan.flight.writing import FlightFile
 
+NOISE = os.urandom(2_500).hex()
+"""A text that does not fit into a small slot, compressed or not."""
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -49,7 +51,7 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
         freed = file.write(layout.OPEN, records.encode(record(2)))
         assert freed is not None
         file.free(freed)
-        large = file.write(layout.FINISHED, records.encode(record(3, "x" * 5000)))
+        large = file.write(layout.FINISHED, records.encode(record(3, NOISE)))
         assert large is not None
         unwinding = file.write(layout.OPEN, records.encode(record(4)))
         assert unwinding is not None
@@ -68,7 +70,7 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
     found = [(left.state, left.span, left.seen_ns, left.resident_bytes) for left in estate.left]
     assert sorted(found, key=lambda row: row[1].span_id) == [
         (layout.OPEN, record(1), 0, 0),
-        (layout.FINISHED, record(3, "x" * 5000), 0, 0),
+        (layout.FINISHED, record(3, NOISE), 0, 0),
         (layout.UNWINDING, record(4), 7, 1024),
     ]
     assert list(tmp_path.iterdir()) == []
@@ -175,7 +177,7 @@ def test_a_file_whose_descriptor_the_job_has_closed_goes_on_and_touches_nobody_e
         os.closerange(3, 200)
         held = [(others / str(number)).open("wb") for number in range(50)]
         for number in range(1, 101):
-            file.write(layout.OPEN, records.encode(record(number, "x" * 3_000 if number < 9 else "")))
+            file.write(layout.OPEN, records.encode(record(number, NOISE if number < 9 else "")))
         if os.fork() == 0:
             file.leave()
             del file
@@ -200,10 +202,20 @@ def test_long_texts_are_cut_but_ids_never() -> None:
         attributes={"messaging.message.id": job_id, "jobspan.job.kwargs": "k" * 40_000},
         events=(("exception", 1, {"exception.stacktrace": "begin" + "s" * 40_000 + "end"}),),
     )
-    short = records.cut(long)
+    short = records.cut(long, 2_000)
     assert short.attributes["messaging.message.id"] == job_id
     assert len(records.encode(short)) < layout.LARGE.slot_bytes - layout.SLOT.size
     assert short.events[0][2]["exception.stacktrace"].endswith("end")
+
+
+def test_hundreds_of_failures_with_their_stacks_find_room(tmp_path: Path) -> None:
+    stack = "".join(f'  File "/srv/venv/lib/python3.11/site-packages/shop/{n}.py", line {n}\n' for n in range(80))
+    failed = record(1)._replace(events=(("exception", 1, {"exception.stacktrace": stack}),), status=(2, "no"))
+    assert len(stack) > 2 * layout.SMALL.slot_bytes
+    file = FlightFile(tmp_path)
+    assert None not in [file.write(layout.FINISHED, records.encode(failed)) for _ in range(500)]
+    assert records.decode(records.encode(failed)) == failed
+    file.remove()
 
 
 def test_the_folder_is_this_users_alone(tmp_path: Path) -> None:
