@@ -21,7 +21,8 @@ from jobspan.recording import dropped
 from jobspan.recording.exits import Exits
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments, set_error
-from jobspan.recording.sdk.flush import flush, flush_soon, share_the_deadline
+from jobspan.recording.salvage import salvage
+from jobspan.recording.sdk.flush import flush_soon, share_the_deadline
 from jobspan.recording.sdk.fork_gate import guard_forks
 from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
@@ -68,9 +69,10 @@ class Deaths:
         # A signal handler of the host may call us in the midst of another call.
         self._one_at_a_time = threading.RLock()
         self._exits = Exits()
+        flight_log.when_unwatched(partial(salvage, tell=self._tell_orphan))
 
     def watch_started(self, _: WatchStarted) -> None:
-        """Open this process's own file, by which its children name it, and tell what earlier workers left."""
+        """Open this process's own file, by which its children name it."""
         guard_forks()
         share_the_deadline()
         file = flight_log.open(keeper="")
@@ -80,7 +82,6 @@ class Deaths:
         self._exits.begin()
         os.environ[KEEPER] = file.name
         atexit.register(self._leave, os.getpid())
-        threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
 
     def lost(self, event: RunLost) -> None:
         """Keep how a run ended until its process is dead; tell it at once where that process keeps no record.
@@ -176,17 +177,8 @@ class Deaths:
     def _kept(self) -> list[Path]:
         return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
 
-    def _sweep(self, folder: Path) -> None:
-        """Tell what workers left that died together with whoever watched them."""
-        try:
-            lost_runs.sweep(folder)
-            found = list(reading.orphans(folder))
-            for path in found:
-                self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
-            if found:
-                flush()
-        except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
-            dropped.count(f"{dropped.HOOK_ERROR}:sweep", repr(error), error=error)
+    def _tell_orphan(self, path: Path) -> None:
+        self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
 
     def _tell(self, path: Path, death: _Death) -> None:
         try:
@@ -199,13 +191,19 @@ class Deaths:
         if estate.unreadable:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"{estate.unreadable} records of a flight file could not be read")
         for left in estate.left:
-            if left.state == FINISHED:
-                self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
-            elif left.span.kind != SpanKind.CONSUMER.value:
-                at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
-                self._write(left.span, estate.resource, at_ns, _cut_short)
-            else:
-                self._cut_off(left, estate, death)
+            try:
+                self._tell_one(left, estate, death)
+            except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise; the others are told
+                dropped.count(f"{dropped.HOOK_ERROR}:tell", repr(error), error=error)
+
+    def _tell_one(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+        if left.state == FINISHED:
+            self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
+        elif left.span.kind != SpanKind.CONSUMER.value:
+            at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
+            self._write(left.span, estate.resource, at_ns, _cut_short)
+        else:
+            self._cut_off(left, estate, death)
 
     def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
         job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)

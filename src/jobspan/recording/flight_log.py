@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from jobspan.probes.memory import resident_bytes
 from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last, share_the_deadline
+from jobspan.recording.sdk.pipeline import leads_somewhere
 
 _IS_POSSIBLE = True
 try:
@@ -58,6 +59,7 @@ class FlightLog:
         self._finished: dict[int, int] = {}
         self._confirmed: Counter[int] = Counter()
         self._has_unwound = False
+        self._when_unwatched: Callable[[Path], None] | None = None
 
     def configure(self, state_dir: str, provider: Any = None) -> None:
         """Say where files go: a path, empty for the default, or ``off``."""
@@ -66,6 +68,15 @@ class FlightLog:
         if not self._is_off:
             # A worker may change its folder later, and its children must find the same.
             self._wanted = (Path(state_dir).expanduser() if state_dir else default_folder()).absolute()
+
+    def when_unwatched(self, step: Callable[[Path], None]) -> None:
+        """Do this when this process opens a file that nobody watches: then nobody but such as it tells of the dead."""
+        self._when_unwatched = step
+
+    @property
+    def has_readers(self) -> bool:
+        """Say whether somebody takes the spans of this process."""
+        return leads_somewhere(self._provider or get_tracer_provider())
 
     @property
     def folder(self) -> Path | None:
@@ -104,6 +115,9 @@ class FlightLog:
             self._file = FlightFile(folder, watched_by, resource)
         except OSError as error:
             self._give_up(error)
+            return None
+        if not watched_by and self._when_unwatched is not None:
+            self._when_unwatched(folder)
         return self._file
 
     def began(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
@@ -185,6 +199,10 @@ class FlightLog:
     def forget(self) -> None:
         """Begin anew after a fork: the file and what is in it are the parent's."""
         file, self._file = self._file, None
+        if file is not None and os.environ.get(KEEPER) == file.name and not self.has_readers:
+            # An SDK that only the children set up: what the parent told would go nowhere.
+            del os.environ[KEEPER]
+        self._asked, self._exporters = None, 0
         self._opening = threading.Lock()
         self._open.clear()
         self._finished.clear()
@@ -200,7 +218,9 @@ class FlightLog:
         if provider is not self._asked:
             from jobspan.recording.sdk.confirmations import confirm_to
 
-            self._asked, self._exporters = provider, confirm_to(self._arrived, provider)
+            self._exporters = confirm_to(self._arrived, provider)
+            # One without exporters may yet be given some.
+            self._asked = provider if self._exporters else None
         return self._exporters
 
     def _write(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:

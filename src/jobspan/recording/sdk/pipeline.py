@@ -21,6 +21,12 @@ def providers() -> Iterator[Any]:
             yield provider
 
 
+def leads_somewhere(provider: Any) -> bool:
+    """Say whether somebody takes the spans of a tracer provider."""
+    pipeline = getattr(provider, "_active_span_processor", None)
+    return bool(getattr(pipeline, "_span_processors", pipeline is not None))
+
+
 def exporters_of(provider: Any) -> Iterator[Any]:
     """Yield the exporters of a provider of any signal."""
     pipeline = getattr(provider, "_active_span_processor", None) or getattr(
