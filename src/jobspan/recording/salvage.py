@@ -33,6 +33,7 @@ def _salvage(folder: Path, tell: Callable[[Path], None]) -> None:
                 return  # it is left to one whose spans go somewhere
             time.sleep(_LOOKS_AGAIN_S)
         lost_runs.sweep(folder)
+        reading.sweep(folder)
         found = list(reading.orphans(folder))
         for path in found:
             tell(path)

@@ -114,6 +114,15 @@ def test_the_file_of_a_living_process_is_nobodys_to_take(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_was_never_finished_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    old, new = tmp_path / f"1-x{layout.NEW}", tmp_path / f"2-x{layout.NEW}"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    reading.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [new]
+
+
 def test_a_process_is_known_by_more_than_its_pid() -> None:
     me = this_process()
     assert not me.is_gone
