@@ -107,9 +107,13 @@ class FlightFile:
         """Say of a record that it is something else now."""
         STATE.pack_into(self._map, at, state)
 
-    def free(self, at: int) -> None:
-        """Clear a record."""
+    def clear(self, at: int) -> None:
+        """Clear a record; its slot is not yet free."""
         STATE.pack_into(self._map, at, FREE)
+
+    def free(self, at: int) -> None:
+        """Clear a record and give its slot to the next, once."""
+        self.clear(at)
         (self._small if at < SMALL.end else self._large).give_back(at)
 
     def note(self, at: int, at_ns: int, resident_bytes: int) -> None:

@@ -149,7 +149,8 @@ class FlightLog:
             return
         span_id = span.get_span_context().span_id
         if len(self._finished) >= _MOST_FINISHED:
-            self._let_go(file, next(iter(self._finished), 0))
+            with contextlib.suppress(RuntimeError):  # another thread has let go of one
+                self._let_go(file, next(iter(self._finished), 0))
         self._let_go(file, span_id)
         record = _record_of(span, end_ns)
         slot = self._write(file, layout.FINISHED, record) if record is not None else None
@@ -161,8 +162,10 @@ class FlightLog:
         span_id = span.get_span_context().span_id
         slot = self._open.get(span_id)
         if slot is not None and self._file is not None:
-            self._file.free(slot)
-            self._open.pop(span_id, None)
+            # An interrupt between any two lines makes this be called again, and a slot may be given back once only.
+            self._file.clear(slot)
+            if self._open.pop(span_id, None) is not None:
+                self._file.free(slot)
 
     def unwinding(self, span: Span) -> None:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
