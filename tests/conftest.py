@@ -16,11 +16,8 @@ from support.stage import Stage
 @pytest.fixture(scope="session", autouse=True)
 def own_flight_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what other processes of this user left behind out of this one's spans."""
-    from jobspan.recording import flight_log
-
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("flight")
-        patch.setattr(flight_log, "default_folder", lambda: folder)
+        patch.setenv("OTEL_PYTHON_JOBSPAN_STATE_DIR", str(tmp_path_factory.mktemp("flight")))
         yield
 
 

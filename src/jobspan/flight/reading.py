@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from jobspan.flight.layout import (
     KEEPER_BYTES,
     LARGE,
     MAGIC,
+    NEW,
     SLOT,
     SMALL,
     STATE,
@@ -26,6 +28,8 @@ from jobspan.flight.layout import (
 )
 from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import SpanRecord, decode, decode_mapping
+
+_MAKING_S = 60.0
 
 
 class Left(NamedTuple):
@@ -76,6 +80,14 @@ def orphans(folder: Path) -> Iterator[Path]:
         keeper = _keeper_of(path)
         if is_orphaned(path) and (not keeper or is_orphaned(folder / keeper)):
             yield path
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files whose processes died before they had finished making them."""
+    for path in folder.glob(f"*{NEW}"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _MAKING_S:
+                path.unlink()
 
 
 def take(path: Path) -> Estate | None:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from jobspan.probes.memory import resident_bytes
 from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last, share_the_deadline
+from jobspan.recording.sdk.pipeline import leads_somewhere
 
 _IS_POSSIBLE = True
 try:
@@ -39,6 +40,8 @@ KEEPER = "_JOBSPAN_KEEPER"
 """Environment variable by which a worker's main process tells its children that it watches them: its file's name."""
 
 _MOST_FINISHED = 1_500
+_SHORTER = (2_000, 200)
+"""Characters that are kept of each text of a span that there is no room for."""
 
 
 class FlightLog:
@@ -56,6 +59,7 @@ class FlightLog:
         self._finished: dict[int, int] = {}
         self._confirmed: Counter[int] = Counter()
         self._has_unwound = False
+        self._when_unwatched: Callable[[Path], None] | None = None
 
     def configure(self, state_dir: str, provider: Any = None) -> None:
         """Say where files go: a path, empty for the default, or ``off``."""
@@ -64,6 +68,15 @@ class FlightLog:
         if not self._is_off:
             # A worker may change its folder later, and its children must find the same.
             self._wanted = (Path(state_dir).expanduser() if state_dir else default_folder()).absolute()
+
+    def when_unwatched(self, step: Callable[[Path], None]) -> None:
+        """Do this when this process opens a file that nobody watches: then nobody but such as it tells of the dead."""
+        self._when_unwatched = step
+
+    @property
+    def has_readers(self) -> bool:
+        """Say whether somebody takes the spans of this process."""
+        return leads_somewhere(self._provider or get_tracer_provider())
 
     @property
     def folder(self) -> Path | None:
@@ -102,6 +115,9 @@ class FlightLog:
             self._file = FlightFile(folder, watched_by, resource)
         except OSError as error:
             self._give_up(error)
+            return None
+        if not watched_by and self._when_unwatched is not None:
+            self._when_unwatched(folder)
         return self._file
 
     def began(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
@@ -133,7 +149,8 @@ class FlightLog:
             return
         span_id = span.get_span_context().span_id
         if len(self._finished) >= _MOST_FINISHED:
-            self._let_go(file, next(iter(self._finished), 0))
+            with contextlib.suppress(RuntimeError):  # another thread has let go of one
+                self._let_go(file, next(iter(self._finished), 0))
         self._let_go(file, span_id)
         record = _record_of(span, end_ns)
         slot = self._write(file, layout.FINISHED, record) if record is not None else None
@@ -145,8 +162,10 @@ class FlightLog:
         span_id = span.get_span_context().span_id
         slot = self._open.get(span_id)
         if slot is not None and self._file is not None:
-            self._file.free(slot)
-            self._open.pop(span_id, None)
+            # An interrupt between any two lines makes this be called again, and a slot may be given back once only.
+            self._file.clear(slot)
+            if self._open.pop(span_id, None) is not None:
+                self._file.free(slot)
 
     def unwinding(self, span: Span) -> None:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
@@ -173,10 +192,6 @@ class FlightLog:
                 file.note(slot, at_ns, resident_bytes)
             file.seen(at_ns)
 
-    def is_heard(self) -> bool:
-        """Say whether what this process tells arrives anywhere."""
-        return bool(self._exporters or self._find_exporters())
-
     def close(self) -> None:
         """Take the file away when this process leaves nothing untold."""
         file = self._file
@@ -187,6 +202,10 @@ class FlightLog:
     def forget(self) -> None:
         """Begin anew after a fork: the file and what is in it are the parent's."""
         file, self._file = self._file, None
+        if file is not None and os.environ.get(KEEPER) == file.name and not self.has_readers:
+            # An SDK that only the children set up: what the parent told would go nowhere.
+            del os.environ[KEEPER]
+        self._asked, self._exporters = None, 0
         self._opening = threading.Lock()
         self._open.clear()
         self._finished.clear()
@@ -202,13 +221,16 @@ class FlightLog:
         if provider is not self._asked:
             from jobspan.recording.sdk.confirmations import confirm_to
 
-            self._asked, self._exporters = provider, confirm_to(self._arrived, provider)
+            self._exporters = confirm_to(self._arrived, provider)
+            # One without exporters may yet be given some.
+            self._asked = provider if self._exporters else None
         return self._exporters
 
     def _write(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
         slot = file.write(state, records.encode(record))
-        if slot is None:
-            slot = file.write(state, records.encode(records.cut(record)))
+        for longest in _SHORTER:
+            if slot is None:
+                slot = file.write(state, records.encode(records.cut(record, longest)))
         if slot is None:
             dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
         return slot

@@ -179,7 +179,11 @@ class RunSpans:
 
 
 def _end(span: Span, at_ns: int) -> None:
-    flight_log.finished(span, at_ns)
+    try:
+        flight_log.finished(span, at_ns)
+    except Exception:
+        span.end(at_ns)
+        raise
     span.end(at_ns)
 
 
