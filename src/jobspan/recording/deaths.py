@@ -178,16 +178,18 @@ class Deaths:
         return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
 
     def _tell_orphan(self, path: Path) -> None:
-        self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
+        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
+        self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
 
-    def _tell(self, path: Path, death: _Death) -> None:
+    def _tell(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
         try:
-            estate = reading.take(path)
+            with reading.taken(path, is_watched=is_watched) as estate:
+                if estate is not None:
+                    self._tell_all(estate, death)
         except reading.NotOurs as error:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"a flight file could not be read: {error}")
-            return
-        if estate is None:
-            return
+
+    def _tell_all(self, estate: reading.Estate, death: _Death) -> None:
         if estate.unreadable:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"{estate.unreadable} records of a flight file could not be read")
         for left in estate.left:

@@ -77,6 +77,27 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
     assert reading.take(path) is None
 
 
+def test_what_one_takes_and_does_not_live_to_tell_is_there_for_the_next(tmp_path: Path) -> None:
+    def live() -> None:
+        FlightFile(tmp_path).write(layout.OPEN, records.encode(record(1)))
+
+    in_a_process_that_dies(live)
+    (path,) = tmp_path.iterdir()
+
+    def work() -> None:
+        with reading.taken(path) as estate:
+            assert estate is not None
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    in_a_process_that_dies(work)
+    with reading.taken(path) as estate:
+        assert estate is not None
+        assert reading.take(path) is None
+        with reading.taken(path, is_watched=True) as ours:
+            assert ours == estate
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_process_killed_while_it_writes_leaves_no_half_record(tmp_path: Path) -> None:
     def write_without_end(seed: int) -> None:
         file, numbers = FlightFile(tmp_path), random.Random(seed)
