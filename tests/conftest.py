@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from support.otlp import Collector
 from support.processes import STARTED
 from support.servers import Broker, RabbitMQ, Redis
 from support.stage import Stage
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_state_of_others(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nobody tells here what a program of the developer's left when it was killed."""
+    os.environ["OTEL_PYTHON_JOBSPAN_STATE_DIR"] = str(tmp_path_factory.mktemp("flight"))
 
 
 @pytest.fixture(scope="session")
