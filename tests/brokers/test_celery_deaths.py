@@ -163,6 +163,17 @@ def test_two_interrupts_lose_nothing(stage: Stage) -> None:
     assert sorted(span.attributes[c.JOBSPAN_JOB_OUTCOME] for span in spans) == ["interrupted"] + ["succeeded"] * 4
 
 
+def test_a_job_that_swallows_a_signal_of_somebody_elses_ended_as_it_did(stage: Stage) -> None:
+    worker = stage.celery(app=APP, concurrency=1, expect=LOGGED)
+    put(stage, "undeterred=1")
+    wait_until(lambda: stage.diary.runs, deadline_s=20, what="the job begins")
+    os.kill(stage.diary.runs[0].pid, signal.SIGTERM)
+    stage.wait_until_ended(1)
+    worker.stop()
+    assert_true(once(stage.collector.spans), stage.diary)
+    assert files(stage) == []
+
+
 def test_a_soft_shutdown_tells_what_it_waits_for_and_what_it_cuts_off(stage: Stage) -> None:
     stage.export(batch_delay_ms=LATER_MS)
     stage.set(TEST_SOFT_SHUTDOWN_S="3")
