@@ -30,6 +30,7 @@ from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import SpanRecord, decode, decode_mapping
 
 _MAKING_S = 60.0
+_UNTOLD_S = 7 * 24 * 3600.0
 
 
 class Left(NamedTuple):
@@ -87,6 +88,14 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(f"*{NEW}"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _MAKING_S:
+                path.unlink()
+
+
+def forget_old(folder: Path) -> None:
+    """Remove what nobody has told in a week."""
+    for path in orphans(folder):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _UNTOLD_S:
                 path.unlink()
 
 

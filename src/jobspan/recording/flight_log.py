@@ -125,6 +125,8 @@ class FlightLog:
         span_id = span.get_span_context().span_id
         if self._is_off or span_id in self._open or not span.get_span_context().trace_flags.sampled:
             return
+        if self._file is None and not self.has_readers:
+            return  # nor would one that survives it have anybody to tell
         file = self.open(span)
         record = _record_of(span) if file is not None else None
         if file is None or record is None:

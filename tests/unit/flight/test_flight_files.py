@@ -144,6 +144,18 @@ def test_a_file_that_was_never_finished_is_removed_when_it_is_old(tmp_path: Path
     assert list(tmp_path.iterdir()) == [new]
 
 
+def test_what_nobody_has_told_in_a_week_is_removed(tmp_path: Path) -> None:
+    living = FlightFile(tmp_path)
+    for _ in range(2):
+        in_a_process_that_dies(lambda: FlightFile(tmp_path).seen(1))
+    old, *new = reading.orphans(tmp_path)
+    for path in (old, living.path):
+        os.utime(path, (0, 0))
+    reading.forget_old(tmp_path)
+    assert set(tmp_path.iterdir()) == {*new, living.path}
+    living.remove()
+
+
 def test_a_process_is_known_by_more_than_its_pid() -> None:
     me = this_process()
     assert not me.is_gone

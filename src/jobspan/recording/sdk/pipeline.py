@@ -22,9 +22,9 @@ def providers() -> Iterator[Any]:
 
 
 def leads_somewhere(provider: Any) -> bool:
-    """Say whether somebody takes the spans of a tracer provider."""
+    """Say whether somebody takes the spans of a tracer provider; an SDK that keeps its processors elsewhere may."""
     pipeline = getattr(provider, "_active_span_processor", None)
-    return bool(getattr(pipeline, "_span_processors", pipeline is not None))
+    return bool(getattr(pipeline, "_span_processors", hasattr(provider, "force_flush")))
 
 
 def exporters_of(provider: Any) -> Iterator[Any]:
