@@ -138,9 +138,13 @@ class RunFinished(NamedTuple):
 
 
 class RunAbandoned(NamedTuple):
-    """This process does not tell how a run that it began ends: another one tells all of it (``RunLost``)."""
+    """This process does not tell how a run that it began ends: another one tells all of it (``RunLost``).
+
+    ``ended`` is how it ended all the same, for a job may swallow its exit: true unless the other knows better.
+    """
 
     key: Hashable
+    ended: RunFinished | None = None
 
 
 class RunLost(NamedTuple):

@@ -189,16 +189,18 @@ class Deaths:
         return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
 
     def _tell_orphan(self, path: Path) -> None:
-        self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
+        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
+        self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
 
-    def _tell(self, path: Path, death: _Death) -> None:
+    def _tell(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
         try:
-            estate = reading.take(path)
+            with reading.taken(path, is_watched=is_watched) as estate:
+                if estate is not None:
+                    self._tell_all(estate, death)
         except reading.NotOurs as error:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"a flight file could not be read: {error}")
-            return
-        if estate is None:
-            return
+
+    def _tell_all(self, estate: reading.Estate, death: _Death) -> None:
         if estate.unreadable:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"{estate.unreadable} records of a flight file could not be read")
         for left in estate.left:
@@ -208,7 +210,7 @@ class Deaths:
                 dropped.count(f"{dropped.HOOK_ERROR}:tell", repr(error), error=error)
 
     def _tell_one(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
-        if left.state == FINISHED:
+        if left.state == FINISHED or (left.span.end_ns and not self._ending_of(left, death)):
             self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
         elif is_command(left.span):
             seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
@@ -219,11 +221,14 @@ class Deaths:
         else:
             self._cut_off(left, estate, death)
 
+    def _ending_of(self, left: reading.Left, death: _Death) -> RunLost | None:
+        ending = death.endings.get(left.span.attributes.get(c.MESSAGING_MESSAGE_ID))
+        # It may be of an attempt before this one.
+        return None if ending is None or ending.at_ns < left.span.start_ns else ending
+
     def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
         job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
-        ending = death.endings.get(job_id)
-        if ending is not None and ending.at_ns < left.span.start_ns:
-            ending = None  # of an attempt before this one
+        ending = self._ending_of(left, death)
         seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
         at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
         said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
@@ -239,9 +244,13 @@ class Deaths:
         if outcome is Outcome.LOST and not final and job_id is not None:
             self._keep_for_the_next(job_id, left.span)
         said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
+        span = left.span._replace(attributes=said)
+        if span.end_ns is not None:  # the end that the job came to by itself is not how it ended
+            said.pop(c.ERROR_TYPE, None)
+            span = span._replace(status=(0, None), events=())
         error = ending.error if ending is not None else None
         self._write(
-            left.span._replace(attributes=said),
+            span,
             estate.resource,
             at_ns,
             partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns),

@@ -125,6 +125,8 @@ class FlightLog:
         span_id = span.get_span_context().span_id
         if self._is_off or span_id in self._open or not span.get_span_context().trace_flags.sampled:
             return
+        if self._file is None and not self.has_readers:
+            return  # nor would one that survives it have anybody to tell
         file = self.open(span)
         record = _record_of(span) if file is not None else None
         if file is None or record is None:
@@ -167,13 +169,22 @@ class FlightLog:
             if self._open.pop(span_id, None) is not None:
                 self._file.free(slot)
 
-    def unwinding(self, span: Span) -> None:
-        """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
-        slot = self._open.pop(span.get_span_context().span_id, None)
-        if slot is not None and self._file is not None:
-            self._file.note(slot, time.time_ns(), resident_bytes() or 0)
-            self._file.set_state(slot, layout.UNWINDING)
-            self._has_unwound = True
+    def unwinding(self, span: Span, end_ns: int | None = None) -> None:
+        """Say of an open span that this process will not end it: the one who watches it knows how it ended.
+
+        ``end_ns`` is when it ended all the same, with all that it holds by then.
+        """
+        slot, file = self._open.pop(span.get_span_context().span_id, None), self._file
+        if slot is None or file is None:
+            return
+        record = _record_of(span, end_ns) if end_ns is not None else None
+        ended = self._write(file, layout.UNWINDING, record) if record is not None else None
+        if ended is not None:
+            file.free(slot)
+        else:
+            file.set_state(slot, layout.UNWINDING)
+        file.note(slot if ended is None else ended, time.time_ns(), resident_bytes() or 0)
+        self._has_unwound = True
 
     def leaving(self) -> None:
         """Say that this process leaves by itself: open spans are cut off by that."""

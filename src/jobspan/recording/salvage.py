@@ -30,7 +30,9 @@ def _salvage(folder: Path, tell: Callable[[Path], None]) -> None:
         deadline = time.monotonic() + _SDK_LATE_S
         while not flight_log.has_readers:
             if time.monotonic() > deadline:
-                return  # it is left to one whose spans go somewhere
+                # It is left to one whose spans go somewhere.
+                reading.forget_old(folder)
+                return
             time.sleep(_LOOKS_AGAIN_S)
         lost_runs.sweep(folder)
         reading.sweep(folder)

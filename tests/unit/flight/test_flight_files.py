@@ -77,6 +77,27 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
     assert reading.take(path) is None
 
 
+def test_what_one_takes_and_does_not_live_to_tell_is_there_for_the_next(tmp_path: Path) -> None:
+    def live() -> None:
+        FlightFile(tmp_path).write(layout.OPEN, records.encode(record(1)))
+
+    in_a_process_that_dies(live)
+    (path,) = tmp_path.iterdir()
+
+    def work() -> None:
+        with reading.taken(path) as estate:
+            assert estate is not None
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    in_a_process_that_dies(work)
+    with reading.taken(path) as estate:
+        assert estate is not None
+        assert reading.take(path) is None
+        with reading.taken(path, is_watched=True) as ours:
+            assert ours == estate
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_process_killed_while_it_writes_leaves_no_half_record(tmp_path: Path) -> None:
     def write_without_end(seed: int) -> None:
         file, numbers = FlightFile(tmp_path), random.Random(seed)
@@ -121,6 +142,18 @@ def test_a_file_that_was_never_finished_is_removed_when_it_is_old(tmp_path: Path
     os.utime(old, (0, 0))
     reading.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == [new]
+
+
+def test_what_nobody_has_told_in_a_week_is_removed(tmp_path: Path) -> None:
+    living = FlightFile(tmp_path)
+    for _ in range(2):
+        in_a_process_that_dies(lambda: FlightFile(tmp_path).seen(1))
+    old, *new = reading.orphans(tmp_path)
+    for path in (old, living.path):
+        os.utime(path, (0, 0))
+    reading.forget_old(tmp_path)
+    assert set(tmp_path.iterdir()) == {*new, living.path}
+    living.remove()
 
 
 def test_a_process_is_known_by_more_than_its_pid() -> None:

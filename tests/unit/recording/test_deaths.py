@@ -14,11 +14,11 @@ import os, signal, sys, time
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from jobspan.events import ProcessEnded, RunLost, WatchStarted
+from jobspan.events import ProcessEnded, RunAbandoned, RunLost, WatchStarted
 from jobspan.jobs import Outcome
 from jobspan.recording import Recorder
 from jobspan.settings import Settings
-from unit.recording.builders import REDIS, job, run_started
+from unit.recording.builders import REDIS, job, run_finished, run_started
 
 class Told(InMemorySpanExporter):
     pass  # leads somewhere: what stays in the memory of a test does not
@@ -30,7 +30,10 @@ tell = Recorder(Settings(state_dir=sys.argv[1]), tracer_provider=provider)
 tell(WatchStarted())
 child = os.fork()
 if child == 0:
-    tell(run_started())
+    tell(run_started(at_ns=time.time_ns()))
+    if sys.argv[2:]:
+        failed = run_finished(outcome=Outcome.FAILED, error=ValueError("no"), at_ns=time.time_ns())
+        tell(RunAbandoned("run", failed))
     os.kill(os.getpid(), signal.SIGKILL)
 os.waitpid(child, 0)
 died = ProcessEnded(child, -signal.SIGKILL, time.time_ns(), lambda _: True)
@@ -71,18 +74,21 @@ def child(number, tell=None):
     os.waitpid(pid, 0)
     return pid
 """
-PRINTED = "print([span.attributes['jobspan.job.outcome'] for span in exporter.get_finished_spans()])"
+PRINTED = """
+for span in exporter.get_finished_spans():
+    print(span.attributes["jobspan.job.outcome"], span.attributes.get("error.type"), len(span.events))
+"""
 
 
-def told(folder: Path, *steps: str) -> str:
-    """Return the outcomes that are told when these things follow upon a run that is killed."""
-    return said(folder, A_RUN_IS_KILLED, *steps, PRINTED)
+def told(folder: Path, *steps: str, args: tuple[str, ...] = ()) -> str:
+    """Return outcome, error type and number of exceptions told when these things follow upon a run that is killed."""
+    return said(folder, A_RUN_IS_KILLED, *steps, PRINTED, args=args)
 
 
-def said(folder: Path, *program: str) -> str:
+def said(folder: Path, *program: str, args: tuple[str, ...] = ()) -> str:
     """Return what a program says."""
     done = subprocess.run(
-        [sys.executable, "-c", "\n".join(program), str(folder / "flight")],
+        [sys.executable, "-W", "ignore", "-c", "\n".join(program), str(folder / "flight"), *args],
         env={**os.environ, "PYTHONPATH": "tests"},
         capture_output=True,
         text=True,
@@ -95,8 +101,15 @@ def said(folder: Path, *program: str) -> str:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_run_whose_death_is_told_is_not_told_again_when_the_library_times_it_out(tmp_path: Path) -> None:
-    assert told(tmp_path, "tell(died)", "tell(timed_out)", "tell(died)") == "['lost']"
-    assert told(tmp_path, "tell(timed_out)", "tell(died)", "tell(timed_out)") == "['timed_out']"
+    assert told(tmp_path, "tell(died)", "tell(timed_out)", "tell(died)") == "lost worker_lost 0"
+    assert told(tmp_path, "tell(timed_out)", "tell(died)", "tell(timed_out)") == "timed_out timeout 0"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_run_that_swallowed_its_exit_ended_as_it_did_unless_the_library_ended_it(tmp_path: Path) -> None:
+    swallowed = ("swallowed",)
+    assert told(tmp_path, "tell(died)", args=swallowed) == "failed ValueError 1"
+    assert told(tmp_path, "tell(timed_out)", "tell(died)", args=swallowed) == "timed_out timeout 0"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from jobspan.flight import layout
 from jobspan.recording.flight_log import FlightLog
@@ -34,8 +36,10 @@ class _InterruptAt:
 
 @pytest.mark.parametrize("line", range(12))
 def test_an_interrupted_end_gives_its_slot_back_no_more_than_once(tmp_path: Path, line: int) -> None:
-    log, span = FlightLog(), TracerProvider().get_tracer("jobs").start_span("run")
-    log.configure(str(tmp_path))
+    log, provider = FlightLog(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+    span = provider.get_tracer("jobs").start_span("run")
+    log.configure(str(tmp_path), provider)
     log.began(span, {}, is_safe=False)
     file = log.open()
     assert file is not None
@@ -51,3 +55,11 @@ def test_an_interrupted_end_gives_its_slot_back_no_more_than_once(tmp_path: Path
     slots = [file.write(layout.OPEN, b"x") for _ in range(64)]
     assert len(set(slots)) == 64
     file.remove()
+
+
+def test_spans_that_go_nowhere_are_not_kept(tmp_path: Path) -> None:
+    log, provider = FlightLog(), TracerProvider()
+    log.configure(str(tmp_path), provider)
+    log.began(provider.get_tracer("jobs").start_span("run"), {}, is_safe=False)
+    assert log.name is None
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ _askers = 0
 _before: list[Callable[[], None]] = []
 _last: list[Callable[[], None]] = []
 _standby: _Standby | None = None
+_turn = threading.Lock()
+_to_wait = [True]
 
 
 def share_the_deadline() -> None:
@@ -65,8 +68,16 @@ def flush_and_leave() -> None:
 
 
 def flush_soon() -> None:
-    """Export all signals without waiting for it."""
-    _started(_flush_all, threading.Event())
+    """Export all signals without waiting for it.
+
+    One flush runs and one waits, however many ask: a collector that is away would have a thread for each of them.
+    """
+    try:
+        _to_wait.pop()
+    except IndexError:
+        return  # the one that waits will have ours too
+    if not _started(_flush_in_turn, threading.Event()):
+        _to_wait.append(True)
 
 
 def flush_or_give_up() -> None:
@@ -147,6 +158,12 @@ def _started(work: Callable[[Any], None], argument: Any) -> bool:
     return True
 
 
+def _flush_in_turn(done: threading.Event) -> None:
+    with _turn:
+        _to_wait.append(True)
+        _flush_all(done)
+
+
 def _flush_all(done: threading.Event) -> None:
     for provider in providers():
         try:
@@ -172,3 +189,12 @@ def _stop(part: Any) -> None:
 def _exporters() -> Iterator[Any]:
     for provider in providers():
         yield from exporters_of(provider)
+
+
+def _forget() -> None:
+    global _turn
+    _turn, _to_wait[:] = threading.Lock(), [True]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
