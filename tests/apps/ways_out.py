@@ -19,6 +19,21 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def fail_with_a_code() -> None:
+    """Raise what a library raises for a program that it called."""
+    error = ValueError("bad value")
+    error.exit_code = 42  # type: ignore[attr-defined]  # that is the point
+    raise error
+
+
+def show_another() -> None:
+    """Show an error at a prompt, and leave for another reason."""
+    import code
+
+    code.InteractiveInterpreter().runsource("int('x')")
+    sys.exit(3)
+
+
 def wait_for(number: int) -> None:
     """Get a signal and stay."""
     os.kill(os.getpid(), number)
@@ -61,7 +76,10 @@ WAYS = {
     "sys.exit(3)": lambda: sys.exit(3),
     "sys.exit('no')": lambda: sys.exit("no"),
     "os._exit(3)": lambda: os._exit(3),
+    "exit(3)": lambda: exit(3),  # noqa: PLR1722 - that is the point
     "fail": fail,
+    "fail with a code": fail_with_a_code,
+    "show another": show_another,
     "interrupt": interrupt,
     "SIGTERM": lambda: wait_for(signal.SIGTERM),
     "wait": wait,

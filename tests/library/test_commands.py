@@ -23,6 +23,12 @@ def mytool() -> None:
     """A group."""
 
 
+class ProgramFailed(Exception):
+    """The error of a library that calls programs: the exit code is that program's, not ours."""
+
+    exit_code = returncode = 42
+
+
 @mytool.group()
 def users() -> None:
     """A group in a group."""
@@ -53,6 +59,7 @@ WAYS: dict[str, Callable[[], Any]] = {
     "UsageError": _raise(click.UsageError("wrong")),
     "ClickException": _raise(click.ClickException("broken")),
     "ValueError": _raise(ValueError("bad value")),
+    "another's code": _raise(ProgramFailed()),
     "KeyboardInterrupt": _raise(KeyboardInterrupt()),
 }
 
@@ -70,6 +77,7 @@ WAYS: dict[str, Callable[[], Any]] = {
         ("UsageError", 2, "error", "2"),
         ("ClickException", 1, "error", "1"),
         ("ValueError", 1, "error", "ValueError"),
+        ("another's code", 1, "error", f"{__name__}.ProgramFailed"),
         ("KeyboardInterrupt", 1, "error", "1"),
     ],
 )
