@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,8 +70,15 @@ def become_another() -> None:
     os.execvp("sh", ["sh", "-c", "exit 5"])  # noqa: S606 - that is the point
 
 
+def fail_to_become_another() -> None:
+    """Try to run a program that is not there, and go on."""
+    with contextlib.suppress(FileNotFoundError):
+        os.execvp("no-such-program", ["no-such-program"])  # noqa: S606 - that is the point
+
+
 WAYS = {
     "become another": become_another,
+    "fail to become another": fail_to_become_another,
     "parse": parse,
     "last line": lambda: None,
     "sys.exit(3)": lambda: sys.exit(3),
