@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,21 @@ def fail() -> None:
 def interrupt() -> None:
     """Be interrupted."""
     raise KeyboardInterrupt
+
+
+def fail_with_a_code() -> None:
+    """Raise what a library raises for a program that it called."""
+    error = ValueError("bad value")
+    error.exit_code = 42  # type: ignore[attr-defined]  # that is the point
+    raise error
+
+
+def show_another() -> None:
+    """Show an error at a prompt, and leave for another reason."""
+    import code
+
+    code.InteractiveInterpreter().runsource("int('x')")
+    sys.exit(3)
 
 
 def wait_for(number: int) -> None:
@@ -54,14 +70,24 @@ def become_another() -> None:
     os.execvp("sh", ["sh", "-c", "exit 5"])  # noqa: S606 - that is the point
 
 
+def fail_to_become_another() -> None:
+    """Try to run a program that is not there, and go on."""
+    with contextlib.suppress(FileNotFoundError):
+        os.execvp("no-such-program", ["no-such-program"])  # noqa: S606 - that is the point
+
+
 WAYS = {
     "become another": become_another,
+    "fail to become another": fail_to_become_another,
     "parse": parse,
     "last line": lambda: None,
     "sys.exit(3)": lambda: sys.exit(3),
     "sys.exit('no')": lambda: sys.exit("no"),
     "os._exit(3)": lambda: os._exit(3),
+    "exit(3)": lambda: exit(3),  # noqa: PLR1722 - that is the point
     "fail": fail,
+    "fail with a code": fail_with_a_code,
+    "show another": show_another,
     "interrupt": interrupt,
     "SIGTERM": lambda: wait_for(signal.SIGTERM),
     "wait": wait,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from typing import Any
 
 import click
@@ -131,7 +132,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
 
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own
     inner: BaseCommand | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
     handler: Any = None
 
@@ -158,18 +159,23 @@ def test_a_management_command_and_the_one_that_it_calls(instrumentation: Instrum
 
 @pytest.mark.parametrize(
     ("error", "code", "error_type"),
-    [(CommandError("no", returncode=7), 7, "7"), (ValueError("bad"), 1, "ValueError")],
+    [
+        (CommandError("no", returncode=7), 7, "7"),
+        (ValueError("bad"), 1, "ValueError"),
+        (subprocess.CalledProcessError(5, "rsync"), 1, "subprocess.CalledProcessError"),
+        (KeyboardInterrupt(), None, "KeyboardInterrupt"),
+    ],
 )
 def test_a_management_command_that_fails(
-    instrumentation: Instrumentation, capsys: Any, error: Exception, code: int, error_type: str
+    instrumentation: Instrumentation, capsys: Any, error: BaseException, code: int | None, error_type: str
 ) -> None:
     instrumentation.on(CommandInstrumentor())
     command = Command()
     command.error = error
-    with pytest.raises((SystemExit, ValueError)):
+    with pytest.raises((SystemExit, type(error))):
         command.run_from_argv(["/srv/manage.py", "import_users"])
     (span,) = instrumentation.spans
-    assert (span.attributes[c.PROCESS_EXIT_CODE], span.attributes["error.type"]) == (code, error_type)
+    assert (span.attributes.get(c.PROCESS_EXIT_CODE), span.attributes["error.type"]) == (code, error_type)
 
 
 @pytest.mark.parametrize("name", ["runserver", "shell", "runserver_plus", "rundramatiq", "test"])

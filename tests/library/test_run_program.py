@@ -82,9 +82,37 @@ def test_signals_reach_the_program(collector: Collector, environ: Environment, t
     assert span.attributes[c.PROCESS_EXIT_CODE] == 9
 
 
-def test_a_program_that_is_not_there_is_told_as_a_shell_would(collector: Collector, environ: Environment) -> None:
-    code, out, err = ended([script("jobspan"), "run", "no-such-program"], environ)
-    assert (code, out, err) == (127, b"", b"jobspan: no-such-program: No such file or directory\n")
+def test_a_script_that_does_not_say_what_runs_it_is_run_by_the_shell(environ: Environment, tmp_path: Path) -> None:
+    file = tmp_path / "nightly"
+    file.write_text('echo "$1"; exit 3\n')
+    file.chmod(0o755)
+    assert ended([script("jobspan"), "run", str(file), "--fast"], environ) == (3, b"--fast\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("before", "program"),
+    [
+        ("import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "exit 3"),
+        ("pass", "(sleep 0.2; kill -CONT $$) & kill -STOP $$; exit 3"),
+    ],
+    ids=["the death of children is ignored", "somebody stops the program alone"],
+)
+def test_its_end_is_always_seen(environ: Environment, before: str, program: str) -> None:
+    start = f"import os, sys; {before}; os.execv(sys.argv[1], sys.argv[1:])"
+    args = [sys.executable, "-c", start, script("jobspan"), "run", "sh", "-c", program]
+    with subprocess.Popen(args, env=environ, stdin=subprocess.DEVNULL) as process:
+        try:
+            assert process.wait(20) == 3
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("name", ["no-such-program", ""])
+def test_a_program_that_is_not_there_is_told_as_a_shell_would(
+    collector: Collector, environ: Environment, name: str
+) -> None:
+    said = f"jobspan: {name or repr(name)}: No such file or directory\n"
+    assert ended([script("jobspan"), "run", name], environ) == (127, b"", said.encode())
     assert collector.wait_for_spans(1)[0].attributes[c.PROCESS_EXIT_CODE] == 127
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobspan import by_hand
 from jobspan.events import CommandFinished, CommandStarted, Sink
-from jobspan.instrumentors.commands.process import SCRIPT, exit_code, surroundings
+from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches
 
@@ -36,6 +36,6 @@ class HandHooks:
     @guarded
     def ended(self, key: Hashable, error: BaseException | None) -> None:
         """Tell that it ends."""
-        code = exit_code(error)
-        told = None if isinstance(error, SystemExit) or code == 0 else error
-        self._sink(CommandFinished(key, code, told, time.time_ns()))
+        number = interrupt_of(error)
+        code = None if number else exit_code(error)
+        self._sink(CommandFinished(key, code, told_of(error, code), time.time_ns(), signal=number))

@@ -5,9 +5,11 @@ POSIX only. A terminal sends Ctrl-C to the whole group, so what the kernel sends
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -26,7 +28,10 @@ from jobspan.recording.signal_names import signal_name
 
 _PASSED_ON = frozenset(
     getattr(signal, name)
-    for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGTSTP", "SIGCONT")
+    for name in (
+        *("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF"),
+        *("SIGWINCH", "SIGTSTP", "SIGCONT"),
+    )
 )
 _WATCHED = _PASSED_ON | {signal.SIGCHLD}
 # Python ignores these, and what is started would inherit that.
@@ -45,14 +50,16 @@ def run(args: Sequence[str], name: str | None = None) -> int:
     """
     # Before any thread is there: threads inherit it, and a signal to the process goes to any that does not block it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    # Where whoever started us ignores it, nobody would be told of the end.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     environ = dict(os.environ)
     command = _Command(args, name or _base_name(args))
     command.begin(environ)
     try:
-        pid = os.posix_spawnp(args[0], list(args), environ, setsigmask=before, setsigdef=_TO_DEFAULT)
+        pid = _spawned(args, environ, before)
     except OSError as error:
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-        print(f"jobspan: {args[0]}: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        print(f"jobspan: {args[0] or repr('')}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         command.end(code, None, None)
         return code
     status = _wait(pid)
@@ -105,6 +112,20 @@ class _Command:
             )
 
 
+def _spawned(args: Sequence[str], environ: Mapping[str, str], mask: Any) -> int:
+    """Start it, as a shell script where its file does not say what runs it, and return its process id."""
+    if not args[0]:
+        raise FileNotFoundError(errno.ENOENT, "no name")
+    try:
+        return os.posix_spawnp(args[0], list(args), environ, setsigmask=mask, setsigdef=_TO_DEFAULT)
+    except OSError as error:
+        script = shutil.which(args[0]) if error.errno == errno.ENOEXEC else None
+        if script is None:
+            raise
+        shell = ["/bin/sh", script, *args[1:]]
+        return os.posix_spawn(shell[0], shell, environ, setsigmask=mask, setsigdef=_TO_DEFAULT)
+
+
 def _wait(pid: int) -> int:
     """Pass signals on until the program has ended, and return its wait status."""
     while True:
@@ -112,11 +133,17 @@ def _wait(pid: int) -> int:
         if number == signal.SIGCHLD:
             found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
             if found and os.WIFSTOPPED(status):
-                os.kill(os.getpid(), signal.SIGSTOP)
+                if _is_stopped_by_a_terminal(status):
+                    os.kill(os.getpid(), signal.SIGSTOP)
             elif found:
                 return status
         elif not is_from_kernel:
             os.kill(pid, number)
+
+
+def _is_stopped_by_a_terminal(status: int) -> bool:
+    """Say whether a shell waits for both of us: whoever stops the program alone lets it alone go on."""
+    return os.WSTOPSIG(status) != signal.SIGSTOP or os.isatty(0)
 
 
 def _next_signal() -> tuple[int, bool]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded
-from jobspan.instrumentors.commands.process import SCRIPT, exit_code, surroundings
+from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches
 
@@ -133,9 +133,9 @@ class ClickHooks:
     def _ended(self, main: _Main, error: BaseException | None) -> None:
         if main.path is None:
             return
-        code = exit_code(error) if error is not None else main.asked_code
-        told = None if isinstance(error, SystemExit) or code == 0 else error
-        self._sink(CommandFinished(main, code, told, time.time_ns()))
+        number = interrupt_of(error)
+        code = None if number else _code(error) if error is not None else main.asked_code
+        self._sink(CommandFinished(main, code, told_of(error, code), time.time_ns(), signal=number))
 
 
 def command_path(ctx: Any) -> str:
@@ -154,6 +154,13 @@ def name_of(ctx: Any) -> str:
     if parent is None or typed in (getattr(parent.command, "commands", None) or {}):
         return str(typed or ctx.command.name or "")
     return str(ctx.command.name or typed)
+
+
+def _code(error: BaseException) -> int:
+    """Return the exit code of what left ``main``; outside standalone mode Click's own exceptions say theirs."""
+    is_clicks = any(kind.__name__ in {"ClickException", "Exit"} for kind in type(error).__mro__)
+    found = getattr(error, "exit_code", None) if is_clicks else None
+    return found if isinstance(found, int) else exit_code(error)
 
 
 def _is_in_chain(ctx: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded
-from jobspan.instrumentors.commands.process import SCRIPT, exit_code, surroundings
+from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
 from jobspan.instrumentors.guard import guarded
 
 _PROGRAM = "manage.py"
@@ -81,10 +81,16 @@ class DjangoHooks:
     def _ended(self, key: object | None, error: BaseException | None) -> None:
         if key is None:
             return
-        code = getattr(error, "returncode", None)
-        code = code if isinstance(code, int) else exit_code(error)
-        told = None if isinstance(error, SystemExit) or code == 0 else error
-        self._sink(CommandFinished(key, code, told, time.time_ns()))
+        number = interrupt_of(error)
+        code = None if number else _code(error)
+        self._sink(CommandFinished(key, code, told_of(error, code), time.time_ns(), signal=number))
+
+
+def _code(error: BaseException | None) -> int:
+    """Return the exit code; others than ``CommandError`` have a ``returncode`` too, of a program that they called."""
+    is_djangos = any(kind.__name__ == "CommandError" for kind in type(error).__mro__)
+    found = getattr(error, "returncode", None) if is_djangos else None
+    return found if isinstance(found, int) else exit_code(error)
 
 
 def _path(argv: list[str]) -> str:

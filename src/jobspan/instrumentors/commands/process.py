@@ -19,10 +19,17 @@ def exit_code(error: BaseException | None) -> int:
     """Return the exit status that the interpreter makes of how the program ended."""
     if error is None:
         return 0
-    if not isinstance(error, SystemExit):
-        found = getattr(error, "exit_code", None)
-        return found if isinstance(found, int) else 1
-    return code_of(error.code)
+    return code_of(error.code) if isinstance(error, SystemExit) else 1
+
+
+def interrupt_of(error: BaseException | None) -> str | None:
+    """Return the signal that a program dies of when this leaves it: of Ctrl-C as of the signal itself."""
+    return "SIGINT" if isinstance(error, KeyboardInterrupt) else None
+
+
+def told_of(error: BaseException | None, code: int | None) -> BaseException | None:
+    """Return what is told of the exception beside its code: nothing of one that is only a way to leave."""
+    return None if isinstance(error, SystemExit) or code == 0 else error
 
 
 def code_of(asked: object) -> int:

@@ -47,12 +47,14 @@ class ProgramHooks:
 
     def replaced(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around ``os.exec*``: nothing of this program runs after it, no exit handler either."""
-        self._replaced()
+        self._replaced(args[0] if args else kwargs.get("path"))
         return wrapped(*args, **kwargs)
 
     @guarded
-    def _replaced(self) -> None:
-        self._sink(ProgramReplaced())
+    def _replaced(self, path: Any) -> None:
+        # What is looked for in each folder of PATH is not there in most of them: then this program goes on.
+        if os.access(path, os.X_OK):
+            self._sink(ProgramReplaced())
 
     @guarded
     def _environment(self, given: Mapping[Any, Any] | None) -> dict[Any, Any] | None:

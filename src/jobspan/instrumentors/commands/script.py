@@ -8,6 +8,7 @@ exception is kept as ``sys.last_value``, and ``__main__`` has lost its ``__file_
 from __future__ import annotations
 
 import atexit
+import builtins
 import os
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 
 from jobspan.events import CommandFinished, CommandStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded_program
-from jobspan.instrumentors.commands.process import SCRIPT, code_of, exit_code, surroundings
+from jobspan.instrumentors.commands.process import SCRIPT, code_of, exit_code, interrupt_of, surroundings
 from jobspan.instrumentors.commands.subparsers import SubparserHooks
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches
@@ -36,7 +37,8 @@ class ScriptHooks:
         self._pid = os.getpid()
         self._asked: object = _UNKNOWN
         self._error: BaseException | None = None
-        self._is_told = self._is_module = False
+        self._shown_before: BaseException | None = None
+        self._is_module = False
 
     @guarded
     def install(self, patches: Patches) -> None:
@@ -45,6 +47,8 @@ class ScriptHooks:
         if name is None or is_excluded_program(name, self._excluded):
             return
         patches.wrap(sys, "exit", self._exit)
+        if hasattr(builtins, "exit"):
+            patches.wrap(type(builtins.exit), "__call__", self._exit)
         if _is_run_by_runpy(sys.argv):
             import runpy
 
@@ -60,7 +64,8 @@ class ScriptHooks:
 
     def _exit(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if threading.current_thread() is threading.main_thread():
-            self._asked = args[0] if args else None
+            self._asked = args[0] if args else next(iter(kwargs.values()), None)
+            self._shown_before = uncaught()
         return wrapped(*args, **kwargs)
 
     def _run_code(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -87,13 +92,15 @@ class ScriptHooks:
     def _at_exit(self) -> None:
         if os.getpid() != self._pid:
             return  # a fork that leaves like its parent
-        error = self._error or uncaught()
-        if isinstance(error, KeyboardInterrupt):
-            self._sink(CommandFinished(SCRIPT, None, error, time.time_ns(), signal="SIGINT"))
-        elif error is not None:
-            self._sink(CommandFinished(SCRIPT, exit_code(error), error, time.time_ns()))
-        else:
-            self._sink(CommandFinished(SCRIPT, self._code(), None, time.time_ns()))
+        error = self._error or self._uncaught()
+        number = interrupt_of(error)
+        code = None if number else exit_code(error) if error is not None else self._code()
+        self._sink(CommandFinished(SCRIPT, code, error, time.time_ns(), signal=number))
+
+    def _uncaught(self) -> BaseException | None:
+        """Return what ended the program; what a prompt inside it has shown before did not."""
+        error = uncaught()
+        return None if error is self._shown_before else error
 
     def _code(self) -> int | None:
         if not self._is_module and has_passed_its_last_line():
