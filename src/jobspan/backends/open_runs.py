@@ -28,8 +28,7 @@ def open_positions(cursor: DuckDBPyConnection, which: Condition) -> list[int]:
         return []
     # Their ids are few: looked up among the spans that are young enough, instead of joined with all.
     ended = cursor.execute(
-        "SELECT trace_hi, trace_lo, span_id FROM spans"
-        " WHERE end_ns >= ? AND span_id IN (SELECT unnest(?::UBIGINT[]))",
+        "SELECT trace_hi, trace_lo, span_id FROM spans WHERE end_ns >= ? AND span_id IN (SELECT unnest(?::UBIGINT[]))",
         [started[-1][3] - _CLOCK_SLACK_NS, [row[2] for row in started]],
     ).fetchall()
     gone = set(ended)

@@ -6,11 +6,11 @@ Each question is one read-only transaction on a cursor of its own, so it sees on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jobspan.backends import counting, stories
+from jobspan.backends import counting, prefixes, stories
 from jobspan.backends.base import Counts, Match, RunFilter
 from jobspan.backends.filters import Condition, every_attempt, matching
 from jobspan.backends.open_runs import at_positions, open_positions
@@ -58,6 +58,11 @@ class StoreReader:
         """Return commands, jobs and traces whose id begins with ``prefix``; at most 20."""
         with self._snapshot() as cursor:
             return stories.find(cursor, prefix, MATCHES)
+
+    def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the shortest beginning of each id that names it."""
+        with self._snapshot() as cursor:
+            return prefixes.shorten(cursor, ids)
 
     def story(self, match: Match) -> Sequence[Span]:
         """Return all spans that belong to a command, a job or a trace, ordered by start."""

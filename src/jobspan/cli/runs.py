@@ -37,7 +37,7 @@ def command(context: click.Context, /, **options: Any) -> int:
 
             click.echo(runs_document(found, counts, wanted.where))
             return 0 if found else 1
-        screen, ids = Screen(again=how.place.again), ShortIds(backend.find)
+        screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
         if not found:
             say_nothing_found(screen, backend, how, wanted, counts)
             return 1

@@ -47,7 +47,7 @@ def command(context: click.Context, /, id_: str, limit: int, **options: Any) -> 
 
             click.echo(story_document(matches[0], story))
             return 0
-        _print(story, how, ShortIds(backend.find), limit or None)
+        _print(story, how, ShortIds(backend.shorten), limit or None)
         return 0
 
 
