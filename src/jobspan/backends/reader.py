@@ -67,7 +67,7 @@ class StoreReader:
     def story(self, match: Match) -> Sequence[Span]:
         """Return all spans that belong to a command, a job or a trace, ordered by start."""
         with self._snapshot() as cursor:
-            which = stories.spans_of(match)
+            which = stories.spans_of(cursor, match)
             rows = _rows(cursor, "spans", which, None)
             spans = _spans(cursor, rows)
         return sorted(spans, key=lambda span: (span.start_ns, -span.end_ns, span.span_id))
