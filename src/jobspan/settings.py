@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from jobspan.measures import bytes_of, seconds_of
+
 _logger = logging.getLogger("jobspan.settings")
 
 OTEL_PYTHON_JOBSPAN_RELATION = "OTEL_PYTHON_JOBSPAN_RELATION"
@@ -30,6 +32,8 @@ OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
 JOBSPAN_BACKEND = "JOBSPAN_BACKEND"
+JOBSPAN_KEEP = "JOBSPAN_KEEP"
+JOBSPAN_MAX_SIZE = "JOBSPAN_MAX_SIZE"
 
 _said: set[str] = set()
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
@@ -60,6 +64,17 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise _Unreadable("a whole number from 0")
     return int(text)
+
+
+def _readable(read: Callable[[str], Any]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        try:
+            read(text)
+        except ValueError as expected:
+            raise _Unreadable(str(expected)) from expected
+        return text
+
+    return parse
 
 
 def _folder(text: str) -> str:
@@ -191,6 +206,20 @@ class ReadingSettings:
         "",
         "`http://host:port`",
         "a `jobspan serve` to ask instead of the local store",
+    )
+    keep: str = _setting(
+        JOBSPAN_KEEP,
+        _readable(seconds_of),
+        "14d",
+        "`14d`, `36h`, …, `off`",
+        "how long `jobspan serve` keeps a span after its end; a hundredth of it longer at most",
+    )
+    max_size: str = _setting(
+        JOBSPAN_MAX_SIZE,
+        _readable(bytes_of),
+        "10GB",
+        "`500MB`, `5GB`, …, `off`",
+        "the store's size on disk above which `jobspan serve` does not go: the oldest spans make room; 256MB or more",
     )
 
 

@@ -108,6 +108,14 @@ class Backend(Protocol):
         """Return every command, job and trace whose id begins with ``prefix``; at most 20."""
         ...
 
+    def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the shortest beginning of each id, four characters or more, that ``find`` answers with it alone.
+
+        Told by the ids given, the newest spans and how many more are kept: in a large store an older namesake is
+        unlikely, not impossible.
+        """
+        ...
+
     def story(self, match: Match) -> Sequence[Span]:
         """Return all spans that belong to a command (by ``jobspan.command.id`` and its trace), a job or a trace.
 

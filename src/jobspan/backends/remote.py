@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -51,6 +51,10 @@ class RemoteBackend:
         """Return commands, jobs and traces whose id begins with ``prefix``; at most 20."""
         return [wire.match_from_json(match) for match in self._ask("find", [("prefix", prefix)])]
 
+    def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the shortest beginning of each id that names it."""
+        return dict(self._ask("shorten", [], ids=list(ids)))
+
     def story(self, match: Match) -> Sequence[Span]:
         """Return all spans that belong to a command, a job or a trace, ordered by start."""
         spans = self._ask("story", [("kind", match.kind), ("id", match.id)])
@@ -67,11 +71,14 @@ class RemoteBackend:
         """Let go of the connection."""
         self._client.close()
 
-    def _ask(self, question: str, query: wire.Query, timeout_s: float = _ANSWER_S) -> Any:
+    def _ask(
+        self, question: str, query: wire.Query, *, ids: list[str] | None = None, timeout_s: float = _ANSWER_S
+    ) -> Any:
         import httpx
 
+        method = "GET" if ids is None else "POST"
         try:
-            answer = self._client.get(f"{wire.API}/{question}", params=query, timeout=timeout_s)
+            answer = self._client.request(method, f"{wire.API}/{question}", params=query, json=ids, timeout=timeout_s)
             said = answer.json()
         except httpx.HTTPError as error:
             raise BackendError(f"no jobspan server answers at {self._url}: {type(error).__name__} {error}") from error

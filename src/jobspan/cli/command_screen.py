@@ -135,8 +135,10 @@ def _failed_words(failed: Mapping[str, int]) -> str:
 
 
 def _next_steps(story: CommandStory, ids: ShortIds) -> list[str]:
+    trace_id = story.command.trace_id if story.command else None
+    ids.expect([story.id, trace_id, *(run.job_id for run in story.failed_runs[-1:])])
     me = ids.of(story.id)
     failing = [f"jobspan show {ids.of(run.job_id)} (a failed job)" for run in story.failed_runs[-1:] if run.job_id]
     failing += [f"jobspan failed --command {me}"] if story.failed_runs else []
-    trace = [f"jobspan show {ids.of(story.command.trace_id)} (the trace)"] if story.command else []
+    trace = [f"jobspan show {ids.of(trace_id)} (the trace)"] if trace_id else []
     return [*failing, f"jobspan runs --command {me}", *trace]

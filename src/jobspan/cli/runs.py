@@ -43,7 +43,7 @@ def command(context: click.Context, /, of_commands: bool, **options: Any) -> int
 
             click.echo(runs_document(found, counts, wanted.where))
             return 0 if found else 1
-        screen, ids = Screen(again=how.place.again), ShortIds(backend.find)
+        screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
         if not found:
             say_nothing_found(screen, backend, how, wanted, counts)
             return 1
@@ -63,7 +63,7 @@ def _commands(backend: Backend, how: Reading, wanted: Asked) -> int:
 
         click.echo(commands_document(found, wanted.where))
         return 0 if found else 1
-    screen, ids = Screen(again=how.place.again), ShortIds(backend.find)
+    screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
     if not found:
         screen.line(piece(f"No commands {wanted.window}."))
         say_next(screen, ["jobspan runs --commands --since 7d"])

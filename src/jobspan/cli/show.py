@@ -50,7 +50,7 @@ def command(context: click.Context, /, id_: str, limit: int, watch: bool, **opti
 
             click.echo(story_document(matches[0], story))
             return 0
-        _print(story, how, ShortIds(backend.find), limit or None)
+        _print(story, how, ShortIds(backend.shorten), limit or None)
         return 0
 
 

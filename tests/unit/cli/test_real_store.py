@@ -77,7 +77,7 @@ class Serving(NamedTuple):
 @pytest.fixture
 def serving(store: Path) -> Iterator[Serving]:
     """``jobspan serve`` over the night's store, until the test ends."""
-    ports = ("--grpc-port", "0", "--http-port", "0")
+    ports = ("--grpc-port", "0", "--http-port", "0", "--keep", "off")
     process = _jobspan("serve", "--store", str(store), *ports)
     assert process.stdout
     said = ""

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from jobspan import conventions as c
 from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
+from jobspan.backends.prefixes import cut
 from jobspan.runs import (
     RUNNING,
     Run,
@@ -87,11 +88,20 @@ class Twin:
 
     def find(self, prefix: str) -> Sequence[Match]:
         """Return ids that begin so."""
+        found = [match for match in self._matches() if match.id and match.id.startswith(prefix)]
+        return list(dict.fromkeys(found))[:20]
+
+    def _matches(self) -> list[Match]:
         found = [Match("command", span.attributes.get(c.JOBSPAN_COMMAND_ID, "")) for span in self.spans]
         found += [Match("job", span.attributes.get(c.MESSAGING_MESSAGE_ID, "")) for span in self.spans]
         found += [Match("job", run.job_id or "") for run in self._runs]
         found += [Match("trace", span.trace_id) for span in self.spans]
-        return list(dict.fromkeys(match for match in found if match.id and match.id.startswith(prefix)))[:20]
+        return found
+
+    def shorten(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the shortest beginnings that no other id has."""
+        known = {match.id for match in self._matches()}
+        return {full: cut(full, [other for other in known if other != full]) for full in ids}
 
     def story(self, match: Match) -> Sequence[Span]:
         """Return the spans of a command, a job or a trace."""
