@@ -29,6 +29,9 @@ OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
 JOBSPAN_BACKEND = "JOBSPAN_BACKEND"
+JOBSPAN_BROKER = "JOBSPAN_BROKER"
+JOBSPAN_MANAGEMENT = "JOBSPAN_MANAGEMENT"
+JOBSPAN_LIMITS = "JOBSPAN_LIMITS"
 
 _said: set[str] = set()
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
@@ -183,6 +186,27 @@ class ReadingSettings:
         "",
         "`http://host:port`",
         "a `jobspan serve` to ask instead of the local store",
+    )
+    broker: str = _setting(
+        JOBSPAN_BROKER,
+        str,
+        "",
+        "`redis://host:6379/0`, `amqp://user:password@host/vhost`",
+        "the broker that `queues`, `workers`, `health` and `monitor` look at",
+    )
+    management: str = _setting(
+        JOBSPAN_MANAGEMENT,
+        str,
+        "",
+        "`http://host:15672`",
+        "RabbitMQ's management API; by default port 15672 of the broker's host (15671 with `amqps`)",
+    )
+    limits: str = _setting(
+        JOBSPAN_LIMITS,
+        str,
+        "",
+        "rules apart by `;`",
+        "from when on a queue is not healthy: `waiting=5000; billing: oldest=1m, p95=30s`",
     )
 
 
