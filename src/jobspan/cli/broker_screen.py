@@ -62,16 +62,16 @@ def health_lines(health: Health, broker: Broker, findings: Sequence[Finding]) ->
     for finding in findings:
         where = f"{finding.queue} ({finding.framework.value}): " if finding.queue and finding.framework else ""
         lines.append(
-            [Piece(f"{finding.grade.name.lower():<9}", _GRADES[finding.grade]), piece(f"{where}{finding.seen}")]
+            [Piece(f"{finding.grade.name.lower():<10}", _GRADES[finding.grade]), piece(f"{where}{finding.seen}")]
         )
-        lines.append([Piece(" " * 9), piece(f"→ {finding.remedy}", FINE)])
+        lines.append([Piece(" " * 10), piece(f"→ {finding.remedy}", FINE)])
     return lines
 
 
 def _verdict(health: Health, broker: Broker, findings: Sequence[Finding]) -> Line:
     grade = max((finding.grade for finding in findings), default=Grade.HEALTHY)
     looked = queues_summary(broker, health.state.queues) if health.state else f"{place_of(broker)}."
-    return [Piece(grade.name.lower(), STRONG if grade == Grade.HEALTHY else _GRADES[grade]), piece(f"  {looked}")]
+    return [Piece(f"{grade.name.lower():<10}", STRONG if grade == Grade.HEALTHY else _GRADES[grade]), piece(looked)]
 
 
 def _queue_cells(queue: QueueState) -> list[Piece]:

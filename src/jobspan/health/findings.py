@@ -77,14 +77,14 @@ def of_queue(queue: QueueState, limits: Limits) -> Iterator[Finding]:
     if queue.ready and limits.workers and queue.workers is not None and queue.workers < limits.workers:
         grade = Grade.WARNING if queue.workers else Grade.CRITICAL
         takers = f"only {queue.workers} of {limits.workers} workers take" if queue.workers else "no worker takes"
-        seen = f"{queue.ready} jobs are ready and {takers} from it"
+        seen = f"{_jobs(queue.ready)} ready, and {takers} from it"
         yield _about(queue, grade, "no_worker", seen, _START[queue.framework].format(queue=queue.name))
     if _is_over(queue.ready, limits.waiting):
         yield _about(
             queue,
             _graded(queue.ready, limits.waiting),
             "waiting",
-            f"{queue.ready} jobs wait, the limit is {limits.waiting}",
+            f"{_jobs(queue.ready)} waiting, the limit is {limits.waiting}",
             "start more workers, or find what puts so many: jobspan runs --queue " + queue.name,
         )
     if _is_over(queue.oldest_s, limits.oldest_s):
@@ -102,7 +102,7 @@ def of_runs(facts: RunFacts, rules: LimitRules) -> Iterator[Finding]:
     for (framework, queue), failed in sorted(facts.failed.items()):
         limit = rules.of(queue).failed
         if _is_over(failed, limit):
-            seen = f"{failed} jobs failed {facts.window}, the limit is {limit}"
+            seen = f"{_jobs(failed)} failed {facts.window}, the limit is {limit}"
             remedy = f"see why: jobspan failed --by error --queue {queue}"
             yield Finding(_graded(failed, limit), "failed", seen, remedy, queue, Framework(framework))
     for (framework, queue), p95_s in sorted(facts.p95_s.items()):
@@ -146,6 +146,10 @@ def span(seconds: float | None) -> str:
 
 def _about(queue: QueueState, grade: Grade, kind: str, seen: str, remedy: str) -> Finding:
     return Finding(grade, kind, seen, remedy, queue.name, queue.framework)
+
+
+def _jobs(count: int | None) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def _is_over(value: float | None, limit: float | None) -> bool:
