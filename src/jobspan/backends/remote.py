@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -51,6 +51,11 @@ class RemoteBackend:
         """Return all spans that belong to a command, a job or a trace, ordered by start."""
         spans = self._ask("story", [("kind", match.kind), ("id", match.id)])
         return [wire.span_from_json(span) for span in spans]
+
+    def dropped(self) -> Mapping[str, int]:
+        """Return what senders could not record in the last hour, by reason."""
+        said = self._ask("stats", []).get("telemetry_dropped")
+        return {str(reason): int(count) for reason, count in said.items()} if isinstance(said, dict) else {}
 
     def holds(self, store: Path) -> bool:
         """Say whether the server answers, and for this store: another one may have got a stale address's port."""

@@ -52,7 +52,7 @@ class RunFacts:
         window: in words: ``in the last hour``.
         failed: failed runs by framework and queue.
         p95_s: 95th percentile of run times by framework and queue, in seconds.
-        dropped: what telemetry was lost, by reason.
+        dropped: telemetry that was dropped in the last hour, by reason.
     """
 
     window: str
@@ -116,7 +116,7 @@ def of_runs(facts: RunFacts, rules: LimitRules) -> Iterator[Finding]:
         yield Finding(
             Grade.WARNING,
             "dropped",
-            f"telemetry was dropped {facts.window}: {reasons}",
+            f"telemetry was dropped in the last hour: {reasons}",
             "what is told of jobs may be incomplete; the workers' logs say why at the first of each reason",
         )
 

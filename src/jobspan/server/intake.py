@@ -10,6 +10,7 @@ from typing import Any
 from jobspan.backends.reader import StoreReader
 from jobspan.errors import BackendError
 from jobspan.server.decoding import Batch, decode, parse
+from jobspan.server.drops import Drops
 from jobspan.server.store import Store
 from jobspan.server.writer import Writer
 
@@ -42,6 +43,7 @@ class Intake:
     store: Store
     counters: Counters = field(default_factory=Counters)
     max_waiting_bytes: int = MAX_WAITING_BYTES
+    drops: Drops = field(default_factory=Drops)
     _waiting_bytes: int = 0
     _writer: Writer = field(init=False)
     _decoder: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "jobspan-decoder"))
@@ -92,5 +94,6 @@ class Intake:
         self.counters.rejected += batch.rejected
         if signal == "metrics":
             self.counters.metrics_dropped += batch.dropped
+            self.drops.add(batch.drops)
         else:
             self.counters.logs_dropped += batch.dropped
