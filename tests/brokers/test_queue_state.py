@@ -66,13 +66,13 @@ def _busy_dramatiq(stage: Stage) -> Program:
 
 
 def _busy_celery(stage: Stage) -> Program:
-    """One job runs, two delayed ones are held by the worker, three are ready. Returns the worker."""
+    """One job runs and is acknowledged already, the worker holds two delayed and one prefetched, three are ready."""
     worker = stage.celery(concurrency=1, args=["--prefetch-multiplier", "1"], stop_s=0.5)
     _put_later(stage, "from apps.celery_app import ok, put", "put(ok, countdown=600)")
     begun = len(stage.diary.runs)
     stage.put("celery:slow=60")
     wait_until(lambda: len(stage.diary.runs) == begun + 1, deadline_s=20, what="the long job begins")
-    stage.put(*["celery:ok"] * 3)
+    stage.put(*["celery:ok"] * 4)
     return worker
 
 
@@ -100,9 +100,20 @@ def _without_ages(state: BrokerState) -> tuple[QueueState, ...]:
 
 
 def _everything(url: str, *, without: str = "^$") -> dict[bytes, Any]:
-    """Return every key of a Redis database with its bytes."""
+    """Return every key of a Redis database with all that is in it; not DUMP, whose order of a hash changes by itself."""
     with redis_client.Redis.from_url(url) as client:
-        return {key: client.dump(key) for key in client.scan_iter() if not re.search(without, key.decode())}
+        return {key: _content(client, key) for key in client.scan_iter() if not re.search(without, key.decode())}
+
+
+def _content(client: Any, key: bytes) -> tuple[int, Any]:
+    reads = {
+        b"string": client.get,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+    }
+    return client.ttl(key), reads[client.type(key)](key)
 
 
 def test_a_dramatiq_queue_on_redis(stage: Stage, read: Callable[..., BrokerReader]) -> None:

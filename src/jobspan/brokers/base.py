@@ -18,7 +18,8 @@ class QueueState:
         name: as the application calls it.
         ready: jobs that a worker could take now.
         delayed: jobs whose time has not come.
-        unacked: jobs that a worker has, running or prefetched, and has not acknowledged.
+        unacked: jobs that a worker has, running or prefetched, and has not acknowledged. Celery acknowledges a job
+            when it begins, unless told to do it late.
         dead: jobs in the dead-letter store.
         oldest_s: how long the job that is next has been ready to run, in seconds; None also where none waits.
         workers: workers that take jobs from it.
