@@ -100,7 +100,7 @@ def _without_ages(state: BrokerState) -> tuple[QueueState, ...]:
 
 
 def _everything(url: str, *, without: str = "^$") -> dict[bytes, Any]:
-    """Return every key of a Redis database with all that is in it; not DUMP, whose order of a hash changes by itself."""
+    """Return every key of a Redis database with what is in it; not by DUMP, whose order of a hash changes by itself."""
     with redis_client.Redis.from_url(url) as client:
         return {key: _content(client, key) for key in client.scan_iter() if not re.search(without, key.decode())}
 

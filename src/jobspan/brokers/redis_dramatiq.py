@@ -50,6 +50,8 @@ class DramatiqKeys:
         self._sweep = KeySweep(client, f"{NAMESPACE}:*")
         # An empty queue has no key: what was once seen stays known, and is then empty.
         self._queues = set(queues)
+        self._unheld_since: dict[str, float] = {}
+        self._watched_s = 0.0
 
     def look(self) -> Part:
         """Return queues, and the processes that hold jobs of them."""
@@ -62,8 +64,14 @@ class DramatiqKeys:
         online = self._online(now_ms)
         answers = self._ask(names, online)
         # Under the same prefix others may keep keys that are no list.
-        self._queues = {name for name in names if isinstance(answers[name].waiting, int)}
-        queues = [self._queue(name, answers[name], bool(online), now_ms) for name in sorted(self._queues)]
+        answers = {name: said for name, said in answers.items() if isinstance(said.waiting, int)}
+        self._queues = set(answers)
+        oldest_s = self._oldest_s(answers, now_ms)
+        queues = [
+            _queue(name, said, oldest_s.get(name), self._takers(name, said, oldest_s.get(name)) if online else 0)
+            for name, said in answers.items()
+        ]
+        self._watched_s = STARVED_S
         return Part(tuple(queues), _workers(keys, online), _notes(online, queues))
 
     def close(self) -> None:
@@ -85,36 +93,50 @@ class DramatiqKeys:
         width = len(_Answers._fields)
         return {name: _Answers(*said[at * width : (at + 1) * width]) for at, name in enumerate(names)}
 
-    def _queue(self, name: str, said: _Answers, anybody: bool, now_ms: float) -> QueueState:
-        ready, unsettled = _count(said.waiting), _count(said.unsettled)
-        oldest_s = self._oldest_s(name, said.next_ids, now_ms)
-        return QueueState(
-            Framework.DRAMATIQ,
-            name,
-            ready=ready,
-            delayed=_count(said.delayed),
-            unacked=None if ready is None or unsettled is None else max(unsettled - ready, 0),
-            dead=_count(said.dead),
-            oldest_s=oldest_s,
-            workers=_takers(_count(said.holders), ready, oldest_s) if anybody else 0,
-        )
+    def _oldest_s(self, answers: dict[str, _Answers], now_ms: float) -> dict[str, float | None]:
+        """Return the wait of each queue's next job, where one waits."""
+        waiting = {name: said.next_ids for name, said in answers.items() if isinstance(said.next_ids, list)}
+        waiting = {name: ids for name, ids in waiting.items() if ids}
+        if not waiting:
+            return {}
+        with self._client.pipeline(transaction=False) as pipe:
+            for name, ids in waiting.items():
+                pipe.hmget(f"{NAMESPACE}:{name}.msgs", ids)
+            said = pipe.execute(raise_on_error=False)
+        return {
+            name: oldest_wait_s(map(dramatiq_since_ms, messages), now_ms)
+            for name, messages in zip(waiting, said, strict=True)
+            if isinstance(messages, list)
+        }
 
-    def _oldest_s(self, name: str, ids: Any, now_ms: float) -> float | None:
-        if not isinstance(ids, list) or not ids:
-            return None
-        messages = self._client.hmget(f"{NAMESPACE}:{name}.msgs", ids)
-        return oldest_wait_s(map(dramatiq_since_ms, messages), now_ms)
+    def _takers(self, name: str, said: _Answers, oldest_s: float | None) -> int | None:
+        """Return how many workers take from a queue, while some program is online.
+
+        A worker that takes from a queue in which jobs are ready holds some of it. Idle workers cannot be told from
+        programs that put jobs, and do not say what they take from.
+        """
+        holders, now_s = _count(said.holders), time.monotonic()
+        if holders or not _count(said.waiting):
+            self._unheld_since.pop(name, None)
+            return holders or None
+        since_s = self._unheld_since.setdefault(name, now_s)
+        # A message may not say that it was delayed: after the first look, what we saw ourselves counts as well.
+        is_starved = oldest_s is not None and oldest_s > STARVED_S and now_s - since_s >= self._watched_s
+        return 0 if is_starved else None
 
 
-def _takers(holders: int | None, ready: int | None, oldest_s: float | None) -> int | None:
-    """Return how many workers take from a queue.
-
-    A worker that takes from a queue in which jobs are ready holds some of it. Idle workers cannot be told from
-    programs that put jobs, and do not say what they take from.
-    """
-    if holders:
-        return holders
-    return 0 if ready and oldest_s is not None and oldest_s > STARVED_S else None
+def _queue(name: str, said: _Answers, oldest_s: float | None, workers: int | None) -> QueueState:
+    ready, unsettled = _count(said.waiting), _count(said.unsettled)
+    return QueueState(
+        Framework.DRAMATIQ,
+        name,
+        ready=ready,
+        delayed=_count(said.delayed),
+        unacked=None if ready is None or unsettled is None else max(unsettled - ready, 0),
+        dead=_count(said.dead),
+        oldest_s=oldest_s,
+        workers=workers,
+    )
 
 
 def _workers(keys: frozenset[str], online: list[str]) -> tuple[WorkerState, ...]:
