@@ -125,7 +125,16 @@ EVENT_COMMAND_STARTED = "jobspan.command.started"
 # Metrics
 METRIC_COMMAND_DURATION = "jobspan.command.duration"
 METRIC_TELEMETRY_DROPPED = "jobspan.telemetry.dropped"
+METRIC_QUEUE_DEPTH = "jobspan.queue.depth"
+METRIC_QUEUE_OLDEST_AGE = "jobspan.queue.oldest_age"
+METRIC_QUEUE_HEALTH = "jobspan.queue.health"
+METRIC_WORKERS = "jobspan.workers"
 REASON = "reason"
+JOBSPAN_QUEUE_STATE = "jobspan.queue.state"
+QUEUE_READY = "ready"
+QUEUE_DELAYED = "delayed"
+QUEUE_UNACKED = "unacked"
+QUEUE_DEAD = "dead"
 
 # On the message: Celery's header, Dramatiq's option, and our text inside the carrier
 FIELD = "jobspan-context"
@@ -322,6 +331,8 @@ ATTRIBUTES = (
     ),
 )
 
+_QUEUE = (MESSAGING_SYSTEM, SERVER_ADDRESS, SERVER_PORT, MESSAGING_DESTINATION_NAME, JOBSPAN_FRAMEWORK)
+
 METRICS = (
     MetricRow(
         METRIC_COMMAND_DURATION,
@@ -336,5 +347,35 @@ METRICS = (
         "{event}",
         (REASON,),
         "what jobspan itself could not record, or had to ignore",
+    ),
+    MetricRow(
+        METRIC_QUEUE_DEPTH,
+        "observable gauge",
+        "{job}",
+        (*_QUEUE, JOBSPAN_QUEUE_STATE),
+        "`jobspan monitor`: jobs that are `ready`, `delayed`, `unacked` or `dead`; a state that the broker cannot tell "
+        "is absent",
+    ),
+    MetricRow(
+        METRIC_QUEUE_OLDEST_AGE,
+        "observable gauge",
+        "s",
+        _QUEUE,
+        "`jobspan monitor`: how long the job that is next has waited; 0 where none waits",
+    ),
+    MetricRow(
+        METRIC_QUEUE_HEALTH,
+        "observable gauge",
+        "1",
+        _QUEUE,
+        "`jobspan monitor`: 0 healthy, 1 warning, 2 critical; without queue and framework: of the broker and all that "
+        "is on it",
+    ),
+    MetricRow(
+        METRIC_WORKERS,
+        "observable gauge",
+        "{worker}",
+        _QUEUE,
+        "`jobspan monitor`: workers that take jobs from the queue; absent where the broker cannot tell",
     ),
 )

@@ -34,6 +34,9 @@ JOBSPAN_STORE = "JOBSPAN_STORE"
 JOBSPAN_BACKEND = "JOBSPAN_BACKEND"
 JOBSPAN_KEEP = "JOBSPAN_KEEP"
 JOBSPAN_MAX_SIZE = "JOBSPAN_MAX_SIZE"
+JOBSPAN_BROKER = "JOBSPAN_BROKER"
+JOBSPAN_MANAGEMENT = "JOBSPAN_MANAGEMENT"
+JOBSPAN_LIMITS = "JOBSPAN_LIMITS"
 
 _said: set[str] = set()
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
@@ -220,6 +223,27 @@ class ReadingSettings:
         "10GB",
         "`500MB`, `5GB`, …, `off`",
         "the store's size on disk above which `jobspan serve` does not go: the oldest spans make room; 256MB or more",
+    )
+    broker: str = _setting(
+        JOBSPAN_BROKER,
+        str,
+        "",
+        "`redis://host:6379/0`, `amqp://user:password@host/vhost`",
+        "the broker that `queues`, `workers`, `health` and `monitor` look at",
+    )
+    management: str = _setting(
+        JOBSPAN_MANAGEMENT,
+        str,
+        "",
+        "`http://host:15672`",
+        "RabbitMQ's management API; by default port 15672 of the broker's host (15671 with `amqps`)",
+    )
+    limits: str = _setting(
+        JOBSPAN_LIMITS,
+        str,
+        "",
+        "rules apart by `;`",
+        "from when on a queue is not healthy: `waiting=5000; billing: oldest=1m, p95=30s`",
     )
 
 

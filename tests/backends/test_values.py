@@ -25,7 +25,12 @@ from jobspan.runs import is_run, run_from_span
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(1 - 2**63, 2**63 - 1), st.floats(allow_nan=False), _text, st.binary(max_size=5)
+    st.none(),
+    st.booleans(),
+    st.integers(1 - 2**63, 2**63 - 1),
+    st.floats(allow_nan=False),
+    _text,
+    st.binary(max_size=5),
 )
 _keys = st.one_of(_text, st.sampled_from(["$bytes", "$map", "$double", *(promoted.attribute for promoted in PROMOTED)]))
 _values = st.recursive(

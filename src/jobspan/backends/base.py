@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from jobspan.runs import Command, Run, Span
 
@@ -87,6 +87,15 @@ class CommandSeen:
     running: int
     retries: int
     tells_running: bool
+
+
+@runtime_checkable
+class HearsDrops(Protocol):
+    """A backend that also hears what senders could not record."""
+
+    def dropped(self) -> Mapping[str, int]:
+        """Return the events of ``jobspan.telemetry.dropped`` in the last hour, by reason."""
+        ...
 
 
 class Backend(Protocol):

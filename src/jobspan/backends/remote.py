@@ -60,6 +60,11 @@ class RemoteBackend:
         spans = self._ask("story", [("kind", match.kind), ("id", match.id)])
         return [wire.span_from_json(span) for span in spans]
 
+    def dropped(self) -> Mapping[str, int]:
+        """Return what senders could not record in the last hour, by reason."""
+        said = self._ask("stats", []).get("telemetry_dropped")
+        return {str(reason): int(count) for reason, count in said.items()} if isinstance(said, dict) else {}
+
     def holds(self, store: Path) -> bool:
         """Say whether the server answers, and for this store: another one may have got a stale address's port."""
         try:

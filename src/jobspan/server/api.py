@@ -121,7 +121,8 @@ def _stats(intake: Intake, store: str) -> dict[str, Any]:
         "duplicates": intake.store.duplicates,
         "conflicts": intake.store.conflicts,
     }
-    return {"application": "jobspan", "version": __version__, "store": store} | kept | asdict(intake.counters)
+    about = {"application": "jobspan", "version": __version__, "store": store}
+    return about | kept | asdict(intake.counters) | {"telemetry_dropped": intake.drops.recent()}
 
 
 def _json(said: Any, status: int = 200) -> Response:

@@ -10,6 +10,7 @@ from typing import Any
 from jobspan.backends.reader import StoreReader
 from jobspan.errors import BackendError
 from jobspan.server.decoding import Batch, decode, parse
+from jobspan.server.drops import Drops
 from jobspan.server.retention import KEEP_ALL, Retention
 from jobspan.server.store import Store
 from jobspan.server.writer import Writer
@@ -44,6 +45,7 @@ class Intake:
     counters: Counters = field(default_factory=Counters)
     max_waiting_bytes: int = MAX_WAITING_BYTES
     retention: Retention = KEEP_ALL
+    drops: Drops = field(default_factory=Drops)
     _waiting_bytes: int = 0
     _writer: Writer = field(init=False)
     _decoder: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "jobspan-decoder"))
@@ -94,5 +96,6 @@ class Intake:
         self.counters.rejected += batch.rejected
         if signal == "metrics":
             self.counters.metrics_dropped += batch.dropped
+            self.drops.add(batch.drops)
         else:
             self.counters.logs_dropped += batch.dropped
