@@ -132,9 +132,9 @@ def test_any_run_survives_the_wire(attributes: dict[str, Any]) -> None:
 @given(
     st.builds(
         RunFilter,
-        since_ns=st.none() | st.integers(),
-        until_ns=st.none() | st.integers(),
-        limit=st.none() | st.integers(0),
+        since_ns=st.none() | st.integers(1 - 2**63, 2**63 - 1),
+        until_ns=st.none() | st.integers(1 - 2**63, 2**63 - 1),
+        limit=st.none() | st.integers(0, 2**63 - 1),
         failed=st.booleans(),
         **{name: st.lists(_text).map(tuple) for name in ("jobs", "queues", "commands", "frameworks", "outcomes")},
     )
