@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from jobspan.backends import wire
 from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
-from jobspan.errors import BackendError, MissingExtra, UsageError
+from jobspan.errors import BackendError, UsageError
 from jobspan.runs import Run, Span
-
-if TYPE_CHECKING:
-    import httpx
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ANSWER_S = 30
@@ -28,12 +30,11 @@ class RemoteBackend:
 
     Raises:
         UsageError: the text is no such address.
-        MissingExtra: httpx is not installed.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._client = _client(self._url)
+        self._opener = _opener(self._url)
 
     def runs(self, where: RunFilter) -> Sequence[Run]:
         """Return the runs that match, newest start first, runs in flight among them."""
@@ -74,31 +75,38 @@ class RemoteBackend:
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._client.close()
+        self._opener.close()
 
     def _ask(
         self, question: str, query: wire.Query, *, ids: list[str] | None = None, timeout_s: float = _ANSWER_S
     ) -> Any:
-        import httpx
-
-        method = "GET" if ids is None else "POST"
+        asked = f"{self._url}{wire.API}/{question}" + (f"?{urlencode(query)}" if query else "")
+        body = None if ids is None else json.dumps(ids).encode()
+        request = Request(asked, body, {"Content-Type": "application/json"} if body else {})  # noqa: S310  checked
         try:
-            answer = self._client.request(method, f"{wire.API}/{question}", params=query, json=ids, timeout=timeout_s)
-            said = answer.json()
-        except httpx.HTTPError as error:
-            raise BackendError(f"no jobspan server answers at {self._url}: {type(error).__name__} {error}") from error
+            status, said = self._answered(request, timeout_s)
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise BackendError(f"no jobspan server answers at {self._url}: {type(reason).__name__} {reason}") from error
+        try:
+            answer = json.loads(said)
         except ValueError as error:
-            raise BackendError(f"{self._url} answered {answer.status_code}, not in JSON: no jobspan server") from error
-        if answer.status_code != httpx.codes.OK:
-            raise BackendError(f"{self._url} answered {answer.status_code}: {_reason(said)}")
-        return said
+            raise BackendError(f"{self._url} answered {status}, not in JSON: no jobspan server") from error
+        if status != HTTPStatus.OK:
+            raise BackendError(f"{self._url} answered {status}: {_reason(answer)}")
+        return answer
+
+    def _answered(self, request: Request, timeout_s: float) -> tuple[int, bytes]:
+        try:
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                return answer.status, answer.read()
+        except HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read()
 
 
-def _client(url: str) -> httpx.Client:
-    try:
-        import httpx
-    except ImportError as error:
-        raise MissingExtra("asking a jobspan server", "cli", error) from error
+def _opener(url: str) -> OpenerDirector:
+    """Return what asks, without httpx: to import that and to make its client takes longer than most answers."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or True)
@@ -107,7 +115,7 @@ def _client(url: str) -> httpx.Client:
     if not is_address:
         raise UsageError(f"{url!r} is no address of a jobspan server; expected http://host:port")
     # A proxy of the environment is not asked for this machine's own addresses.
-    return httpx.Client(base_url=url, trust_env=parts.hostname not in _LOOPBACK)
+    return build_opener(ProxyHandler({} if parts.hostname in _LOOPBACK else None))
 
 
 def _reason(said: Any) -> str:

@@ -12,8 +12,8 @@ from jobspan.runs import Command, Failure, Link, Run, Span, SpanEvent
 
 API = "/api/v1"
 
-Query = list[tuple[str, str | int | float | bool | None]]
-"""Parameters of a query string, in the type that httpx takes."""
+Query = list[tuple[str, str]]
+"""Parameters of a query string."""
 
 _LISTS = ("jobs", "queues", "commands", "frameworks", "outcomes")
 _NUMBERS = ("since_ns", "until_ns", "limit")
