@@ -71,10 +71,13 @@ JOBSPAN_JOB_ARGS = "jobspan.job.args"
 JOBSPAN_JOB_KWARGS = "jobspan.job.kwargs"
 JOBSPAN_COMMAND_NAME = "jobspan.command.name"
 JOBSPAN_COMMAND_ID = "jobspan.command.id"
+JOBSPAN_COMMAND_OUTCOME = "jobspan.command.outcome"
+JOBSPAN_COMMAND_EXIT_SIGNAL = "jobspan.command.exit.signal"
 JOBSPAN_COMMAND_JOBS_PUBLISHED = "jobspan.command.jobs.published"
 JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH = "jobspan.command.jobs.failed_to_publish"
 PROCESS_PID = "process.pid"
 PROCESS_EXECUTABLE_NAME = "process.executable.name"
+PROCESS_COMMAND_ARGS = "process.command_args"
 PROCESS_EXIT_CODE = "process.exit.code"
 THREAD_ID = "thread.id"
 THREAD_NAME = "thread.name"
@@ -91,6 +94,10 @@ LINK_AMBIENT = "ambient"
 
 # Values
 SYSTEM_RABBITMQ = "rabbitmq"
+COMMAND_SUCCEEDED = "succeeded"
+COMMAND_FAILED = "failed"
+COMMAND_INTERRUPTED = "interrupted"
+COMMAND_LOST = "lost"
 MEMORY_SAMPLED = "sampled"
 LOST_SIGNAL = "signal"
 LOST_OOM = "oom"
@@ -99,6 +106,7 @@ LOST_HOST = "host"
 ERROR_OTHER = "_OTHER"
 ERROR_TIMEOUT = "timeout"
 ERROR_WORKER_LOST = "worker_lost"
+ERROR_COMMAND_LOST = "command_lost"
 ERROR_UNKNOWN_JOB = "unknown_job"
 ERROR_UNDECODABLE = "undecodable"
 
@@ -115,6 +123,7 @@ EVENT_JOB_STARTED = "jobspan.job.started"
 EVENT_COMMAND_STARTED = "jobspan.command.started"
 
 # Metrics
+METRIC_COMMAND_DURATION = "jobspan.command.duration"
 METRIC_TELEMETRY_DROPPED = "jobspan.telemetry.dropped"
 METRIC_QUEUE_DEPTH = "jobspan.queue.depth"
 METRIC_QUEUE_OLDEST_AGE = "jobspan.queue.oldest_age"
@@ -273,7 +282,23 @@ ATTRIBUTES = (
     AttributeRow(JOBSPAN_JOB_KWARGS, _JOB, "O", "string", "", "the same of keyword arguments"),
     AttributeRow(JOBSPAN_COMMAND_NAME, _ALL, "C", "string", "", "the command at the root, carried through nested jobs"),
     AttributeRow(JOBSPAN_COMMAND_ID, _ALL, "C", "string", "", "the command's span id in hex"),
-    AttributeRow(JOBSPAN_COMMAND_JOBS_PUBLISHED, _COMMAND, "R", "int", "", "jobs this process put, exact"),
+    AttributeRow(
+        JOBSPAN_COMMAND_JOBS_PUBLISHED,
+        _COMMAND,
+        "R",
+        "int",
+        "",
+        "jobs this process put, exact; absent when lost",
+    ),
+    AttributeRow(
+        JOBSPAN_COMMAND_OUTCOME,
+        _COMMAND,
+        "C",
+        "string",
+        "",
+        "`succeeded`, `failed`, `interrupted` (a signal that asks to end), `lost` (killed); absent when nobody knows",
+    ),
+    AttributeRow(JOBSPAN_COMMAND_EXIT_SIGNAL, _COMMAND, "C", "string", "", "that ended it: `SIGTERM`"),
     AttributeRow(
         JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH,
         _COMMAND,
@@ -284,7 +309,15 @@ ATTRIBUTES = (
     ),
     AttributeRow(PROCESS_PID, ("command", "run"), "C", "int", "", "process that ran it"),
     AttributeRow(PROCESS_EXECUTABLE_NAME, _COMMAND, "R", "string", "", "base name of the executable"),
-    AttributeRow(PROCESS_EXIT_CODE, _COMMAND, "C", "int", "", "true exit code"),
+    AttributeRow(PROCESS_EXIT_CODE, _COMMAND, "C", "int", "", "true exit code; absent when a signal ended it"),
+    AttributeRow(
+        PROCESS_COMMAND_ARGS,
+        _COMMAND,
+        "O",
+        "string[]",
+        "",
+        "with `OTEL_PYTHON_JOBSPAN_COMMAND_ARGS=true`: redacted, cut command line",
+    ),
     AttributeRow(THREAD_ID, _RUN, "C", "int", "", "thread that ran it"),
     AttributeRow(THREAD_NAME, _RUN, "C", "string", "", "thread that ran it"),
     AttributeRow(CODE_FUNCTION_NAME, _RUN, "C", "string", "", "qualified name of the job's function"),
@@ -301,6 +334,13 @@ ATTRIBUTES = (
 _QUEUE = (MESSAGING_SYSTEM, SERVER_ADDRESS, SERVER_PORT, MESSAGING_DESTINATION_NAME, JOBSPAN_FRAMEWORK)
 
 METRICS = (
+    MetricRow(
+        METRIC_COMMAND_DURATION,
+        "histogram",
+        "s",
+        (JOBSPAN_COMMAND_NAME, PROCESS_EXIT_CODE),
+        "how long console commands took",
+    ),
     MetricRow(
         METRIC_TELEMETRY_DROPPED,
         "observable counter",

@@ -20,6 +20,7 @@ OTEL_PYTHON_JOBSPAN_STACK_FRAMES = "OTEL_PYTHON_JOBSPAN_STACK_FRAMES"
 OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE = "OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE"
 OTEL_PYTHON_JOBSPAN_STARTED_EVENTS = "OTEL_PYTHON_JOBSPAN_STARTED_EVENTS"
 OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS"
+OTEL_PYTHON_JOBSPAN_COMMAND_ARGS = "OTEL_PYTHON_JOBSPAN_COMMAND_ARGS"
 OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT = "OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT"
 OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS"
 OTEL_PYTHON_JOBSPAN_COEXIST = "OTEL_PYTHON_JOBSPAN_COEXIST"
@@ -121,6 +122,13 @@ class Settings:
         (),
         "command paths with `*`, comma-separated",
         "commands that get no span, besides the long-running programs that jobspan knows",
+    )
+    command_args: bool = _setting(
+        OTEL_PYTHON_JOBSPAN_COMMAND_ARGS,
+        _switch,
+        False,
+        "`true`, `false`",
+        "whether the arguments of commands are recorded: without what looks like a secret, by name or by pattern",
     )
     trace_job_limit: int = _setting(
         OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT,

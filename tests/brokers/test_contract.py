@@ -76,6 +76,8 @@ def test_real_workers_export_what_is_promised_and_nothing_else(stage: Stage, fra
         c.MESSAGING_CONVERSATION_ID,
         c.JOBSPAN_JOB_EAGER,
         c.JOBSPAN_JOB_CLOCK_SKEW,
+        c.JOBSPAN_COMMAND_EXIT_SIGNAL,
+        c.PROCESS_COMMAND_ARGS,
         c.JOBSPAN_JOB_PRIORITY,
         c.JOBSPAN_JOB_EXPIRES_AT,
         c.JOBSPAN_JOB_TIME_LIMIT_SOFT,

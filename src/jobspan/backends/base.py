@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from jobspan.runs import Run, Span
+from jobspan.runs import Command, Run, Span
 
 IdKind = Literal["command", "job", "trace"]
 
@@ -63,6 +63,32 @@ class Match:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class CommandSeen:
+    """A command, and what became of all jobs that it caused, through whatever jobs.
+
+    Attributes:
+        start_ns, last_ns: its start, and the last that is seen of it or its jobs.
+        command: its own span; None: it still runs, or was killed and nobody has told.
+        put: jobs put, so far as is seen; each counts once, however often it is retried.
+        done: jobs that have had their last run; ``failed`` are among them.
+        running: jobs with a run in flight; only known where ``tells_running``.
+    """
+
+    id: str
+    name: str | None
+    start_ns: int
+    last_ns: int
+    command: Command | None
+    put: int
+    not_put: int
+    done: int
+    failed: int
+    running: int
+    retries: int
+    tells_running: bool
+
+
 @runtime_checkable
 class HearsDrops(Protocol):
     """A backend that also hears what senders could not record."""
@@ -81,6 +107,10 @@ class Backend(Protocol):
 
     def counts(self, where: RunFilter) -> Counts:
         """Count over all that match."""
+        ...
+
+    def commands(self, where: RunFilter) -> Sequence[CommandSeen]:
+        """Return the commands that match by time, name or id, newest first, with what became of their jobs."""
         ...
 
     def find(self, prefix: str) -> Sequence[Match]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jobspan.backends import stories
-from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.backends import commands, stories
+from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
 from jobspan.backends.filters import Condition, every_attempt, matching
 from jobspan.backends.rows import (
     SELECTED,
@@ -51,6 +51,11 @@ class StoreReader:
         """Count over all that match."""
         with self._snapshot() as cursor:
             return _counts(cursor, every_attempt(where))
+
+    def commands(self, where: RunFilter) -> Sequence[CommandSeen]:
+        """Return the commands that match, newest first, with what became of their jobs."""
+        with self._snapshot() as cursor:
+            return commands.seen(cursor, where, lambda which: _spans(cursor, _rows(cursor, "spans", which, None)))
 
     def find(self, prefix: str) -> Sequence[Match]:
         """Return commands, jobs and traces whose id begins with ``prefix``; at most 20."""

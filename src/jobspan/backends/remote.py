@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jobspan.backends import wire
-from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
 from jobspan.errors import BackendError, MissingExtra, UsageError
 from jobspan.runs import Run, Span
 
@@ -42,6 +42,10 @@ class RemoteBackend:
     def counts(self, where: RunFilter) -> Counts:
         """Count over all that match."""
         return wire.counts_from_json(self._ask("counts", wire.filter_to_query(where)))
+
+    def commands(self, where: RunFilter) -> Sequence[CommandSeen]:
+        """Return the commands that match, newest first, with what became of their jobs."""
+        return [wire.command_from_json(command) for command in self._ask("commands", wire.filter_to_query(where))]
 
     def find(self, prefix: str) -> Sequence[Match]:
         """Return commands, jobs and traces whose id begins with ``prefix``; at most 20."""

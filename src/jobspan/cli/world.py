@@ -51,6 +51,7 @@ class World:
     open_broker: OpenBroker = _open_broker
     has_default_store: Callable[[], bool] = _has_default_store
     now_ns: Callable[[], int] = time.time_ns
+    pause: Callable[[float], None] = time.sleep
     environ: Mapping[str, str] = field(default_factory=_environ)
 
 

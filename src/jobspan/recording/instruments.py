@@ -53,7 +53,8 @@ class Instruments:
         self._tracer = get_tracer(c.SCOPE, version, tracer_provider, schema_url=c.SCHEMA_URL)
         self._has_own_ids = False
         self.logs = LogEvents(settings, version, logger_provider)
-        dropped.observe_with(get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL))
+        self.meter = get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL)
+        dropped.observe_with(self.meter)
 
     @property
     def tracer(self) -> Tracer:

@@ -45,7 +45,7 @@ class Publishes:
     def started(self, event: PublishStarted) -> None:
         """Open the span, make it current and put it on the message; past the trace's limit its batch's instead."""
         outside = otel_context.get_current()
-        context = Context() if event.is_root else self._commands.caller()
+        context = Context() if event.is_root else self._commands.caller(event.at_ns)
         origin = origin_of(context)
         if origin is None and event.job.attempt > 1:
             context = resumed.context_of(event, context)
@@ -114,7 +114,7 @@ class Publishes:
             otel_context.attach(publish.outside)
         if self._open.take(event.key) is None:
             return
-        self._commands.count_publish(publish.command_id, failed=event.error is not None)
+        self._commands.count_publish(publish.outside, publish.command_id, event.at_ns, failed=event.error is not None)
         if publish.batch is not None and event.error is None:
             publish.batch.count += 1
 

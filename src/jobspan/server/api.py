@@ -38,6 +38,9 @@ def routes(intake: Intake, store: str, *, is_open: bool) -> list[Route]:
     questions: dict[str, Callable[[Request], Any]] = {
         "runs": lambda asked: [wire.run_to_json(run) for run in intake.reader().runs(_filter(asked))],
         "counts": lambda asked: wire.counts_to_json(intake.reader().counts(_filter(asked))),
+        "commands": lambda asked: [
+            wire.command_to_json(command) for command in intake.reader().commands(_filter(asked))
+        ],
         "find": lambda asked: [wire.match_to_json(match) for match in intake.reader().find(_prefix(asked))],
         "story": lambda asked: [wire.span_to_json(span) for span in intake.reader().story(_match(asked))],
         "stats": lambda _asked: _stats(intake, store),

@@ -22,7 +22,7 @@ from unit.recording.builders import publish_finished, publish_started, run_finis
 exporter = InMemorySpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
-tell = Recorder(Settings(), tracer_provider=provider)
+tell = Recorder(Settings(state_dir="off"), tracer_provider=provider)
 tell(run_started())
 dropped.count("before", "counted by the parent")
 at_start = resident_bytes()

@@ -21,17 +21,35 @@ def providers() -> Iterator[Any]:
             yield provider
 
 
+def leads_somewhere(provider: Any) -> bool:
+    """Say whether somebody takes the spans of a tracer provider out of this process: a test's memory does not.
+
+    An SDK that keeps its processors elsewhere may.
+    """
+    pipeline = getattr(provider, "_active_span_processor", None)
+    processors = getattr(pipeline, "_span_processors", None)
+    if processors is None:
+        return hasattr(provider, "force_flush")
+    return any(type(_exporter_of(each)).__name__ != "InMemorySpanExporter" for each in processors)
+
+
 def exporters_of(provider: Any) -> Iterator[Any]:
     """Yield the exporters of a provider of any signal."""
     pipeline = getattr(provider, "_active_span_processor", None) or getattr(
         provider, "_multi_log_record_processor", None
     )
     processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
-    readers = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
-    for holder in (*(processors or ()), *readers):
+    for holder in (*(processors or ()), *readers_of(provider)):
         exporter = _exporter_of(holder)
         if exporter is not None:
             yield exporter
+
+
+def readers_of(provider: Any) -> tuple[Any, ...]:
+    """Return the readers of a meter provider; none of another provider."""
+    # Their place before version 1.45 was the configuration.
+    before = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    return tuple(getattr(provider, "_metric_readers", before))
 
 
 def _exporter_of(holder: Any) -> Any:
