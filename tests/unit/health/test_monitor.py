@@ -9,9 +9,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from jobspan import conventions as c
+from jobspan.brokers.base import BrokerState, QueueState
 from jobspan.health.check import Health
 from jobspan.health.limits import LimitRules
 from jobspan.health.monitor import Monitor
+from jobspan.health.points import POINTS
+from jobspan.jobs import Framework
+from unit.health.twin_broker import BROKER as BROKER_ITSELF
 from unit.health.twin_broker import TwinBroker
 
 BROKER = {c.MESSAGING_SYSTEM: "redis", c.SERVER_ADDRESS: "localhost", c.SERVER_PORT: 6379}
@@ -58,6 +62,12 @@ def test_a_look_becomes_points_and_what_is_not_known_has_none() -> None:
             c.METRIC_QUEUE_HEALTH: [(1, BROKER), (0, MAIL), (1, WORK)],
             c.METRIC_WORKERS: [(1, WORK)],
         }
+
+
+def test_what_is_not_known_is_no_point_whatever_an_sdk_does_with_it() -> None:
+    nothing = Health(BrokerState(BROKER_ITSELF, (QueueState(Framework.CELERY, "new"),)), None, ())
+    found = {name: list(points(BROKER_ITSELF, nothing)) for name, points in POINTS.items()}
+    assert {name for name, points in found.items() if points} == {c.METRIC_QUEUE_HEALTH}
 
 
 def test_a_broker_that_is_gone_leaves_its_grade_alone() -> None:
