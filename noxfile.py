@@ -17,7 +17,7 @@ import nox
 
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
-RINGS = ("unit", "library", "contract", "roundtrip", "backends", "support_proofs", "examples")
+RINGS = ("unit", "library", "contract", "roundtrip", "backends", "support_proofs")
 PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (
     "celery~=5.3.0",
@@ -87,14 +87,14 @@ def _install(session: nox.Session, *packages: str) -> None:
 
 
 def _pytest(session: nox.Session, *rings: str) -> None:
-    """Run these rings, or what the arguments after ``--`` name instead."""
+    """Run these rings, two tests at a time: most wait for workers; or what the arguments after ``--`` name instead."""
     if any(argument.startswith("tests") for argument in session.posargs):
         session.run("python", "-m", "pytest", *session.posargs)
         return
     folders = [f"tests/{ring}" for ring in rings if any((ROOT / "tests" / ring).rglob("test_*.py"))]
     if not folders:
         session.skip("no tests in " + ", ".join(f"tests/{ring}" for ring in rings))
-    session.run("python", "-m", "pytest", *folders, *session.posargs)
+    session.run("python", "-m", "pytest", "--numprocesses", "2", *folders, *session.posargs)
 
 
 @nox.session(python=DEFAULT)
@@ -121,16 +121,16 @@ def layers(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Every ring but the brokers', on every interpreter that is here."""
+    """Every ring but those of whole programs, on every interpreter that is here."""
     _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
     _pytest(session, *RINGS)
 
 
 @nox.session(python=list(dict.fromkeys([DEFAULT, OTHER])))
 def brokers(session: nox.Session) -> None:
-    """Real workers over real brokers."""
+    """Real workers over real brokers, the examples and the demo, on two interpreters."""
     _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
-    _pytest(session, "brokers")
+    _pytest(session, "brokers", "examples")
 
 
 @nox.session(python=PYTHONS[0])

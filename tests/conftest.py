@@ -13,6 +13,14 @@ from support.servers import Broker, RabbitMQ, Redis
 from support.stage import Stage
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_flight_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what other processes of this user left behind out of this one's spans."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_PYTHON_JOBSPAN_STATE_DIR", str(tmp_path_factory.mktemp("flight")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """A Redis server for the whole session; do not kill it (``own_redis`` is for that)."""

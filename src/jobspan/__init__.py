@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobspan.by_hand import command
 from jobspan.errors import JobspanError
 from jobspan.job_options import options
 
@@ -20,6 +21,7 @@ __all__ = [
     "DramatiqInstrumentor",
     "JobspanError",
     "__version__",
+    "command",
     "current_job",
     "options",
 ]

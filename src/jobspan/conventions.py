@@ -71,10 +71,13 @@ JOBSPAN_JOB_ARGS = "jobspan.job.args"
 JOBSPAN_JOB_KWARGS = "jobspan.job.kwargs"
 JOBSPAN_COMMAND_NAME = "jobspan.command.name"
 JOBSPAN_COMMAND_ID = "jobspan.command.id"
+JOBSPAN_COMMAND_OUTCOME = "jobspan.command.outcome"
+JOBSPAN_COMMAND_EXIT_SIGNAL = "jobspan.command.exit.signal"
 JOBSPAN_COMMAND_JOBS_PUBLISHED = "jobspan.command.jobs.published"
 JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH = "jobspan.command.jobs.failed_to_publish"
 PROCESS_PID = "process.pid"
 PROCESS_EXECUTABLE_NAME = "process.executable.name"
+PROCESS_COMMAND_ARGS = "process.command_args"
 PROCESS_EXIT_CODE = "process.exit.code"
 THREAD_ID = "thread.id"
 THREAD_NAME = "thread.name"
@@ -91,6 +94,10 @@ LINK_AMBIENT = "ambient"
 
 # Values
 SYSTEM_RABBITMQ = "rabbitmq"
+COMMAND_SUCCEEDED = "succeeded"
+COMMAND_FAILED = "failed"
+COMMAND_INTERRUPTED = "interrupted"
+COMMAND_LOST = "lost"
 MEMORY_SAMPLED = "sampled"
 LOST_SIGNAL = "signal"
 LOST_OOM = "oom"
@@ -103,6 +110,7 @@ WAIT_QUEUED = "queued"
 WAIT_PREFETCHED = "prefetched"
 ERROR_TIMEOUT = "timeout"
 ERROR_WORKER_LOST = "worker_lost"
+ERROR_COMMAND_LOST = "command_lost"
 ERROR_UNKNOWN_JOB = "unknown_job"
 ERROR_UNDECODABLE = "undecodable"
 
@@ -132,8 +140,17 @@ METRIC_JOB_CUT_OFF = "jobspan.job.cut_off"
 METRIC_JOB_DROPPED = "jobspan.job.dropped"
 METRIC_COMMAND_DURATION = "jobspan.command.duration"
 METRIC_TELEMETRY_DROPPED = "jobspan.telemetry.dropped"
+METRIC_QUEUE_DEPTH = "jobspan.queue.depth"
+METRIC_QUEUE_OLDEST_AGE = "jobspan.queue.oldest_age"
+METRIC_QUEUE_HEALTH = "jobspan.queue.health"
+METRIC_WORKERS = "jobspan.workers"
 REASON = "reason"
 JOBSPAN_WAIT_PHASE = "jobspan.wait.phase"
+JOBSPAN_QUEUE_STATE = "jobspan.queue.state"
+QUEUE_READY = "ready"
+QUEUE_DELAYED = "delayed"
+QUEUE_UNACKED = "unacked"
+QUEUE_DEAD = "dead"
 
 # On the message: Celery's header, Dramatiq's option, and our text inside the carrier
 FIELD = "jobspan-context"
@@ -282,7 +299,23 @@ ATTRIBUTES = (
     AttributeRow(JOBSPAN_JOB_KWARGS, _JOB, "O", "string", "", "the same of keyword arguments"),
     AttributeRow(JOBSPAN_COMMAND_NAME, _ALL, "C", "string", "", "the command at the root, carried through nested jobs"),
     AttributeRow(JOBSPAN_COMMAND_ID, _ALL, "C", "string", "", "the command's span id in hex"),
-    AttributeRow(JOBSPAN_COMMAND_JOBS_PUBLISHED, _COMMAND, "R", "int", "", "jobs this process put, exact"),
+    AttributeRow(
+        JOBSPAN_COMMAND_JOBS_PUBLISHED,
+        _COMMAND,
+        "R",
+        "int",
+        "",
+        "jobs this process put, exact; absent when lost",
+    ),
+    AttributeRow(
+        JOBSPAN_COMMAND_OUTCOME,
+        _COMMAND,
+        "C",
+        "string",
+        "",
+        "`succeeded`, `failed`, `interrupted` (a signal that asks to end), `lost` (killed); absent when nobody knows",
+    ),
+    AttributeRow(JOBSPAN_COMMAND_EXIT_SIGNAL, _COMMAND, "C", "string", "", "that ended it: `SIGTERM`"),
     AttributeRow(
         JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH,
         _COMMAND,
@@ -293,7 +326,15 @@ ATTRIBUTES = (
     ),
     AttributeRow(PROCESS_PID, ("command", "run"), "C", "int", "", "process that ran it"),
     AttributeRow(PROCESS_EXECUTABLE_NAME, _COMMAND, "R", "string", "", "base name of the executable"),
-    AttributeRow(PROCESS_EXIT_CODE, _COMMAND, "C", "int", "", "true exit code"),
+    AttributeRow(PROCESS_EXIT_CODE, _COMMAND, "C", "int", "", "true exit code; absent when a signal ended it"),
+    AttributeRow(
+        PROCESS_COMMAND_ARGS,
+        _COMMAND,
+        "O",
+        "string[]",
+        "",
+        "with `OTEL_PYTHON_JOBSPAN_COMMAND_ARGS=true`: redacted, cut command line",
+    ),
     AttributeRow(THREAD_ID, _RUN, "C", "int", "", "thread that ran it"),
     AttributeRow(THREAD_NAME, _RUN, "C", "string", "", "thread that ran it"),
     AttributeRow(CODE_FUNCTION_NAME, _RUN, "C", "string", "", "qualified name of the job's function"),
@@ -307,6 +348,7 @@ ATTRIBUTES = (
     ),
 )
 
+_QUEUE = (MESSAGING_SYSTEM, SERVER_ADDRESS, SERVER_PORT, MESSAGING_DESTINATION_NAME, JOBSPAN_FRAMEWORK)
 _JOB_SERIES = (JOBSPAN_JOB_NAME, MESSAGING_DESTINATION_NAME, JOBSPAN_FRAMEWORK)
 _MESSAGING_SERIES = (MESSAGING_SYSTEM, MESSAGING_OPERATION_NAME, *_JOB_SERIES, ERROR_TYPE)
 # fmt: off
@@ -318,6 +360,9 @@ _RUN_S = (
 _WAIT_S = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0,
     43200.0, 86400.0,
+)
+_COMMAND_S = (
+    0.005, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0,
 )
 # fmt: on
 _PEAK_BYTES = tuple(float(2**power) for power in range(20, 37))
@@ -380,8 +425,8 @@ METRICS = (
         "histogram",
         "s",
         (JOBSPAN_COMMAND_NAME, PROCESS_EXIT_CODE),
-        "one console command",
-        _RUN_S,
+        "how long console commands took",
+        _COMMAND_S,
     ),
     MetricRow(
         METRIC_TELEMETRY_DROPPED,
@@ -389,5 +434,35 @@ METRICS = (
         "{event}",
         (REASON,),
         "what jobspan itself could not record, or had to ignore",
+    ),
+    MetricRow(
+        METRIC_QUEUE_DEPTH,
+        "observable gauge",
+        "{job}",
+        (*_QUEUE, JOBSPAN_QUEUE_STATE),
+        "`jobspan monitor`: jobs that are `ready`, `delayed`, `unacked` or `dead`; a state that the broker cannot tell "
+        "is absent",
+    ),
+    MetricRow(
+        METRIC_QUEUE_OLDEST_AGE,
+        "observable gauge",
+        "s",
+        _QUEUE,
+        "`jobspan monitor`: how long the job that is next has waited; 0 where none waits",
+    ),
+    MetricRow(
+        METRIC_QUEUE_HEALTH,
+        "observable gauge",
+        "1",
+        _QUEUE,
+        "`jobspan monitor`: 0 healthy, 1 warning, 2 critical; without queue and framework: of the broker and all that "
+        "is on it",
+    ),
+    MetricRow(
+        METRIC_WORKERS,
+        "observable gauge",
+        "{worker}",
+        _QUEUE,
+        "`jobspan monitor`: workers that take jobs from the queue; absent where the broker cannot tell",
     ),
 )

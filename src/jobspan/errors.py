@@ -4,6 +4,7 @@
     ├── UsageError          the user asked for something that cannot be (exit code 2)
     │   └── MissingExtra    a package is not installed; the message names the extra
     ├── BackendError        where spans are kept is unreachable or answered with an error (exit code 2)
+    ├── BrokerError         where jobs wait is unreachable or answered with an error (exit code 2)
     └── MalformedData       telemetry that cannot be read; the sender is told, nothing else is lost
 
 Instrumented jobs and publishes never see any of these.
@@ -36,6 +37,10 @@ class MissingExtra(UsageError):
 
 class BackendError(JobspanError):
     """A backend could not be reached or did not answer as expected."""
+
+
+class BrokerError(JobspanError):
+    """A broker could not be reached or did not answer as expected."""
 
 
 class MalformedData(JobspanError):

@@ -7,7 +7,7 @@ Times are Unix nanoseconds. ``key`` joins the start and the end of one happening
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -141,9 +141,13 @@ class RunFinished(NamedTuple):
 
 
 class RunAbandoned(NamedTuple):
-    """This process does not tell how a run that it began ends: another one tells all of it (``RunLost``)."""
+    """This process does not tell how a run that it began ends: another one tells all of it (``RunLost``).
+
+    ``ended`` is how it ended all the same, for a job may swallow its exit: true unless the other knows better.
+    """
 
     key: Hashable
+    ended: RunFinished | None = None
 
 
 class RunLost(NamedTuple):
@@ -211,21 +215,59 @@ class JobDropped(NamedTuple):
 
 
 class CommandStarted(NamedTuple):
-    """A console command's body begins. ``carrier`` is the environment it was started with."""
+    """A console command begins. ``carrier`` is the environment it was started with, by the names of a message.
+
+    ``is_current``: what it calls runs inside it; else it is only the parent of publishes that have no other.
+    ``is_process``: the process is there for it, so its threads work for it too. ``replaces`` is the key of a command
+    that knew less of the same work: it goes, unless it has caused something already.
+    """
 
     key: Hashable
     name: str
     carrier: Mapping[str, str]
     at_ns: int
+    is_current: bool = True
+    is_process: bool = True
+    replaces: Hashable | None = None
+    arguments: Sequence[str] | None = None
+    attributes: Mapping[str, Any] | None = None
+
+
+class CommandNamed(NamedTuple):
+    """More of a command's path is known."""
+
+    key: Hashable
+    name: str
 
 
 class CommandFinished(NamedTuple):
-    """A console command ends with this exit code, and with ``error`` when an exception ended it."""
+    """A console command ends with this exit code, and with ``error`` when an exception ended it.
+
+    ``exit_code`` None: not known, or ended by ``signal``, whose name that is. ``is_lost``: it was killed.
+    ``pid``: its process, where that is not this one.
+    """
 
     key: Hashable
-    exit_code: int
+    exit_code: int | None
     error: BaseException | None
     at_ns: int
+    signal: str | None = None
+    is_lost: bool = False
+    pid: int | None = None
+
+
+class DaemonStarted(NamedTuple):
+    """A server, worker or scheduler begins its loop: what was taken for a command is none."""
+
+
+class ProgramStarted(NamedTuple):
+    """Another program is about to be started. ``carrier`` is what is added to its environment."""
+
+    carrier: MutableMapping[str, str]
+
+
+class ProgramReplaced(NamedTuple):
+    """This process is about to run another program in place of this one (``exec``): whatever is open ends here."""
 
 
 Event = (
@@ -243,6 +285,10 @@ Event = (
     | WatchEnded
     | JobDropped
     | CommandStarted
+    | CommandNamed
     | CommandFinished
+    | DaemonStarted
+    | ProgramStarted
+    | ProgramReplaced
 )
 Sink = Callable[[Event], None]

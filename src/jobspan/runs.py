@@ -170,6 +170,8 @@ class Command:
     host: str | None
     pid: int | None
     service: str | None
+    outcome: str | None = None
+    exit_signal: str | None = None
 
     @property
     def duration_s(self) -> float:
@@ -286,6 +288,8 @@ def command_from_span(span: Span) -> Command:
         host=span.resource.get("host.name"),
         pid=a.get(c.PROCESS_PID),
         service=span.resource.get("service.name"),
+        outcome=a.get(c.JOBSPAN_COMMAND_OUTCOME),
+        exit_signal=a.get(c.JOBSPAN_COMMAND_EXIT_SIGNAL),
     )
 
 

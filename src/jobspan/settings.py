@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from jobspan.measures import bytes_of, seconds_of
+
 _logger = logging.getLogger("jobspan.settings")
 
 OTEL_PYTHON_JOBSPAN_RELATION = "OTEL_PYTHON_JOBSPAN_RELATION"
@@ -20,6 +22,7 @@ OTEL_PYTHON_JOBSPAN_STACK_FRAMES = "OTEL_PYTHON_JOBSPAN_STACK_FRAMES"
 OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE = "OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE"
 OTEL_PYTHON_JOBSPAN_STARTED_EVENTS = "OTEL_PYTHON_JOBSPAN_STARTED_EVENTS"
 OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS"
+OTEL_PYTHON_JOBSPAN_COMMAND_ARGS = "OTEL_PYTHON_JOBSPAN_COMMAND_ARGS"
 OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT = "OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT"
 OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS"
 OTEL_PYTHON_JOBSPAN_COEXIST = "OTEL_PYTHON_JOBSPAN_COEXIST"
@@ -29,6 +32,11 @@ OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
 JOBSPAN_BACKEND = "JOBSPAN_BACKEND"
+JOBSPAN_KEEP = "JOBSPAN_KEEP"
+JOBSPAN_MAX_SIZE = "JOBSPAN_MAX_SIZE"
+JOBSPAN_BROKER = "JOBSPAN_BROKER"
+JOBSPAN_MANAGEMENT = "JOBSPAN_MANAGEMENT"
+JOBSPAN_LIMITS = "JOBSPAN_LIMITS"
 
 _said: set[str] = set()
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
@@ -59,6 +67,17 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise _Unreadable("a whole number from 0")
     return int(text)
+
+
+def _readable(read: Callable[[str], Any]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        try:
+            read(text)
+        except ValueError as expected:
+            raise _Unreadable(str(expected)) from expected
+        return text
+
+    return parse
 
 
 def _folder(text: str) -> str:
@@ -118,6 +137,13 @@ class Settings:
         (),
         "command paths with `*`, comma-separated",
         "commands that get no span, besides the long-running programs that jobspan knows",
+    )
+    command_args: bool = _setting(
+        OTEL_PYTHON_JOBSPAN_COMMAND_ARGS,
+        _switch,
+        False,
+        "`true`, `false`",
+        "whether the arguments of commands are recorded: without what looks like a secret, by name or by pattern",
     )
     trace_job_limit: int = _setting(
         OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT,
@@ -183,6 +209,41 @@ class ReadingSettings:
         "",
         "`http://host:port`",
         "a `jobspan serve` to ask instead of the local store",
+    )
+    keep: str = _setting(
+        JOBSPAN_KEEP,
+        _readable(seconds_of),
+        "14d",
+        "`14d`, `36h`, …, `off`",
+        "how long `jobspan serve` keeps a span after its end; a hundredth of it longer at most",
+    )
+    max_size: str = _setting(
+        JOBSPAN_MAX_SIZE,
+        _readable(bytes_of),
+        "10GB",
+        "`500MB`, `5GB`, …, `off`",
+        "the store's size on disk above which `jobspan serve` does not go: the oldest spans make room; 256MB or more",
+    )
+    broker: str = _setting(
+        JOBSPAN_BROKER,
+        str,
+        "",
+        "`redis://host:6379/0`, `amqp://user:password@host/vhost`",
+        "the broker that `queues`, `workers`, `health` and `monitor` look at",
+    )
+    management: str = _setting(
+        JOBSPAN_MANAGEMENT,
+        str,
+        "",
+        "`http://host:15672`",
+        "RabbitMQ's management API; by default port 15672 of the broker's host (15671 with `amqps`)",
+    )
+    limits: str = _setting(
+        JOBSPAN_LIMITS,
+        str,
+        "",
+        "rules apart by `;`",
+        "from when on a queue is not healthy: `waiting=5000; billing: oldest=1m, p95=30s`",
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
 import jobspan
 from apps import celery_app
 from apps.celery_app import app, put
+from apps.speech import speak
 from support import diary
 
 ok = celery_app.ok
@@ -43,3 +46,11 @@ def seeded(self: Any, depth: int = 1) -> None:
         random.seed(42)
         if depth:
             put(seeded, depth - 1)
+
+
+@app.task(bind=True)
+def speaks(self: Any) -> None:
+    """Emit a log record and a span of the job's own, and publish ``ok`` unseen."""
+    speak()
+    with suppress_instrumentation():
+        ok.delay()

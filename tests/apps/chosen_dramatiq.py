@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 
 import dramatiq
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import jobspan
 from apps import dramatiq_app
 from apps.dramatiq_app import _noted, put
+from apps.speech import speak
 
 ok = dramatiq_app.ok
 
@@ -43,3 +45,11 @@ def seeded(depth: int = 1) -> None:
         random.seed(42)
         if depth:
             put(seeded, depth - 1)
+
+
+@dramatiq.actor(queue_name="work")
+def speaks() -> None:
+    """Emit a log record and a span of the job's own, and publish ``ok`` unseen."""
+    speak()
+    with suppress_instrumentation():
+        ok.send()

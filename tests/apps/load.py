@@ -8,6 +8,7 @@ import sys
 import time
 
 from apps.command import _parsed, _put_one
+from support import diary
 
 _A_SECOND = 40
 FAILED = "could not put a job"
@@ -27,4 +28,5 @@ def main(seconds: float, jobs: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), json.loads(sys.argv[2]))
+    with diary.command("load.py"):
+        main(float(sys.argv[1]), json.loads(sys.argv[2]))

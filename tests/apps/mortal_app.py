@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from celery import Task
 from celery.signals import before_task_publish
@@ -89,3 +90,13 @@ def killed_in_a_publish(self: Task) -> None:
 
         before_task_publish.connect(kill, weak=False)
         put(ok)
+
+
+@app.task(bind=True)
+def undeterred(self: Task, seconds: float) -> None:
+    """Swallow its exit, and go on."""
+    with _noted(self):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with suppress(SystemExit):
+                time.sleep(seconds)

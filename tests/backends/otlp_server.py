@@ -30,7 +30,9 @@ def server_program(store: Path, *options: str, name: str = "serve") -> Program:
     """Return the program that serves a store."""
     ports = () if "--grpc-port" in options else ("--grpc-port", "0")
     ports = ports if "--http-port" in options else (*ports, "--http-port", "0")
-    args = [sys.executable, "-m", "jobspan.server", "--store", str(store), *ports, *options]
+    # The tests' spans are of a day of their own.
+    limits = () if "--keep" in options else ("--keep", "off")
+    args = [sys.executable, "-m", "jobspan.server", "--store", str(store), *ports, *limits, *options]
     return Program(args, env={"PATH": os.environ["PATH"]}, folder=store.parent, name=name)
 
 

@@ -76,6 +76,7 @@ def test_stats_count_what_became_of_everything(server: Server) -> None:
         "rejected": 1,
         "malformed": 1,
         "overloaded": 0,
+        "telemetry_dropped": {},
     }
 
 

@@ -53,8 +53,7 @@ def somebody_silent() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("framework", ["celery", "dramatiq"])
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-@pytest.mark.parametrize("at", [nobody, somebody_silent])
+@pytest.mark.parametrize(("at", "protocol"), [(nobody, "grpc"), (nobody, "http/protobuf"), (somebody_silent, "grpc")])
 def test_without_a_collector_jobs_run_and_a_worker_stops_at_most_two_seconds_later(
     stage: Stage, framework: str, protocol: str, at: Callable[[], AbstractContextManager[int]]
 ) -> None:

@@ -77,6 +77,8 @@ def test_real_workers_export_what_is_promised_and_nothing_else(stage: Stage, fra
         c.MESSAGING_CONVERSATION_ID,
         c.JOBSPAN_JOB_EAGER,
         c.JOBSPAN_JOB_CLOCK_SKEW,
+        c.JOBSPAN_COMMAND_EXIT_SIGNAL,
+        c.PROCESS_COMMAND_ARGS,
         c.JOBSPAN_JOB_PRIORITY,
         c.JOBSPAN_JOB_EXPIRES_AT,
         c.JOBSPAN_JOB_TIME_LIMIT_SOFT,
@@ -98,7 +100,8 @@ def test_real_workers_export_what_is_promised_and_nothing_else(stage: Stage, fra
     points = [point for point in stage.collector.points if point.origin.scope == c.SCOPE]
     assert [breach for point in points for breach in breaches_of(point)] == []
     assert {point.origin.schema_url for point in points} == {c.SCHEMA_URL}
-    # These need a process that dies, a job that never runs, one that takes long, or one that is put among the dead.
+    # These need a process that dies, a job that never runs, one that takes long, or one that is put among the dead;
+    # of queues and workers tells only the monitor.
     unseen = {row.name for row in c.METRICS} - {point.name for point in points}
     assert unseen <= {
         c.METRIC_JOB_ACTIVE,
@@ -106,6 +109,10 @@ def test_real_workers_export_what_is_promised_and_nothing_else(stage: Stage, fra
         c.METRIC_JOB_CUT_OFF,
         c.METRIC_JOB_DROPPED,
         c.METRIC_JOB_DEAD_LETTERS,
+        c.METRIC_QUEUE_DEPTH,
+        c.METRIC_QUEUE_OLDEST_AGE,
+        c.METRIC_QUEUE_HEALTH,
+        c.METRIC_WORKERS,
         c.METRIC_TELEMETRY_DROPPED,
     }
 

@@ -10,7 +10,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -61,19 +61,52 @@ def assert_linked(spans: Sequence[Span]) -> None:
         assert lost_links(again) == [(lost.trace_id, lost.span_id)]
 
 
-def with_moments(runs: Sequence[TrueRun], spans: Sequence[Span], killed: dict[int, int]) -> Iterator[TrueRun]:
-    """Return the runs as the worker lived them: one killed at its job's very edge is lost to the worker."""
-    told: dict[tuple[object, object], list[Span]] = {}
-    for span in sorted(filter(is_run, spans), key=lambda span: span.start_ns):
-        key = span.attributes[c.MESSAGING_MESSAGE_ID], span.attributes[c.JOBSPAN_JOB_ATTEMPT]
-        told.setdefault(key, []).append(span)
-    for run in runs:
-        found = told.get((run.job_id, run.attempt), [])[run.delivery - 1 : run.delivery]
-        is_lost = [span.attributes[c.JOBSPAN_JOB_OUTCOME] for span in found] == ["lost"]
-        if is_lost and run.ended_ns and killed.get(run.pid, 0) - run.ended_ns < MOMENT_NS:
-            yield replace(run, outcome=None, final=None, ended_ns=None, error_type=None)
-        else:
-            yield run
+def as_the_worker_lived_it(truth: Truth, spans: Sequence[Span], killed: dict[int, int]) -> Truth:
+    """Return the truth with the runs at whose very edge their process was killed.
+
+    One that was killed before its job's first line has none in the diary; one that was killed right behind the last
+    line was lost to the worker. The first kind gets a number among the deliveries of its job.
+    """
+    written = grouped((run.job_id, run.attempt, run) for run in truth.runs)
+    for span in spans:
+        if span.attributes.get(c.JOBSPAN_JOB_OUTCOME) == "lost":
+            a = span.attributes
+            found = written.setdefault((a[c.MESSAGING_MESSAGE_ID], a[c.JOBSPAN_JOB_ATTEMPT]), [])
+            mine = [run for run in found if run.pid == a[c.PROCESS_PID] and run.began_ns >= span.start_ns]
+            if not mine and killed.get(a[c.PROCESS_PID], 0) - span.start_ns < MOMENT_NS:
+                found.append(unnoticed(span))
+            for run in mine:
+                if run.ended_ns and killed.get(run.pid, 0) - run.ended_ns < MOMENT_NS:
+                    found[found.index(run)] = replace(run, outcome=None, final=None, ended_ns=None, error_type=None)
+    runs, numbers = [], {}
+    for found in written.values():
+        for number, run in enumerate(sorted(found, key=lambda run: run.began_ns), 1):
+            numbers[run.job_id, run.attempt, run.delivery] = (run.job_id, run.attempt, number)
+            runs.append(replace(run, delivery=number))
+    publishes = [put if put.by_run is None else replace(put, by_run=numbers[put.by_run]) for put in truth.publishes]
+    return replace(truth, runs=tuple(runs), publishes=tuple(publishes))
+
+
+def unnoticed(span: Span) -> TrueRun:
+    """Return the run of a lost span that its job did not live to write down."""
+    a = span.attributes
+    return TrueRun(
+        framework=a[c.JOBSPAN_FRAMEWORK],
+        job=a[c.JOBSPAN_JOB_NAME],
+        job_id=a[c.MESSAGING_MESSAGE_ID],
+        attempt=a[c.JOBSPAN_JOB_ATTEMPT],
+        delivery=-1,
+        pid=a[c.PROCESS_PID],
+        began_ns=span.start_ns,
+    )
+
+
+def grouped(runs: Iterable[tuple[str, int, TrueRun]]) -> dict[tuple[str, int], list[TrueRun]]:
+    """Return the runs by job and attempt."""
+    found: dict[tuple[str, int], list[TrueRun]] = {}
+    for job_id, attempt, run in runs:
+        found.setdefault((job_id, attempt), []).append(run)
+    return found
 
 
 def unwritten(truth: Truth, spans: Sequence[Span]) -> Iterator[TruePublish]:
@@ -134,13 +167,12 @@ def all_ended(stage: Stage) -> bool:
 def assert_soaked(stage: Stage, killer: Killer) -> None:
     """Hold what was told against the diary."""
     spans = once(stage.collector.spans)
-    runs = tuple(with_moments(stage.diary.runs, spans, killer.killed))
-    truth = Truth.of(stage.diary)
-    truth = replace(truth, runs=runs, publishes=truth.publishes + tuple(unwritten(truth, spans)))
+    truth = as_the_worker_lived_it(Truth.of(stage.diary), spans, killer.killed)
+    truth = replace(truth, publishes=truth.publishes + tuple(unwritten(truth, spans)))
     found = lies(spans, truth)
     twice = len(stage.collector.spans) - len(spans)
     lost = sum(span.attributes.get(c.JOBSPAN_JOB_OUTCOME) == "lost" for span in spans)
-    print(f"{len(killer.killed)} killed, {len(runs)} runs, {lost} lost, {twice} spans exported twice")
-    assert not found, "\n  ".join([f"of {len(runs)} runs, {len(killer.killed)} processes killed:", *found])
+    print(f"{len(killer.killed)} killed, {len(truth.runs)} runs, {lost} lost, {twice} spans exported twice")
+    assert not found, "\n  ".join([f"of {len(truth.runs)} runs, {len(killer.killed)} processes killed:", *found])
     assert_linked(spans)
     assert lost > 0

@@ -120,6 +120,7 @@ def test_both_frameworks_give_the_same_whole_spans(stage: Stage, framework: str)
         "process.executable.name": ANY_TEXT,
         "process.pid": ANY_INT,
         "process.exit.code": 3,
+        "jobspan.command.outcome": "failed",
         "error.type": "3",
     }
     assert_spans(

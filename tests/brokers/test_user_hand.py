@@ -104,3 +104,21 @@ def test_seeded_jobs_in_many_processes_make_no_id_twice(stage: Stage, framework:
     assert len({span.span_id for span in spans}) == len(spans) == 2 * runs + 1
     assert len({span.attributes[c.PROCESS_PID] for span in filter(is_run, spans)}) > 1  # a busy machine may starve one
     assert_true(spans, stage.diary)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_what_a_job_says_carries_its_ids_and_what_is_suppressed_is_not_told(stage: Stage, framework: str) -> None:
+    getattr(stage, framework)(**APPS[framework])
+    put(stage, framework, "put(jobs.speaks)")
+    arrive(stage, 2)
+    run, other = sorted(filter(is_run, stage.collector.spans), key=lambda span: span.name.endswith("ok"))
+    (query,) = [span for span in stage.collector.spans if span.name == "query"]
+    assert (query.trace_id, query.parent_id) == (run.trace_id, run.span_id)
+    stage.collector.wait_for(lambda seen: seen.logs, what="the log record arrives")
+    assert [(log.body, log.trace_id, log.span_id) for log in stage.collector.logs] == [
+        ("spoken", run.trace_id, run.span_id)
+    ]
+    assert [span.name.rpartition(".")[2].split()[-1] for span in stage.collector.spans if is_publish(span)] == [
+        "speaks"
+    ]
+    assert (other.parent_id, other.links) == (None, ())

@@ -117,6 +117,29 @@ def test_the_demo_shows_the_tree_and_the_failed_jobs_and_leaves_nothing(demo: De
     assert (demo.processes(), demo.files()) == ([], [])
 
 
+def test_the_demo_leaves_the_flight_records_of_the_users_own_workers_alone(demo: Demo) -> None:
+    lost = subprocess.run([sys.executable, "-c", LOSES_A_RUN], capture_output=True, text=True, timeout=30, check=False)
+    path = Path(lost.stdout.strip())
+    try:
+        assert_told(demo.run(COMMAND).stdout)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+LOSES_A_RUN = """
+import os, signal, time
+from jobspan.flight.folder import default_folder, private_folder
+from jobspan.flight.layout import OPEN
+from jobspan.flight.records import SpanRecord, encode, encode_mapping
+from jobspan.flight.writing import FlightFile
+file = FlightFile(private_folder(default_folder()), "", encode_mapping({"service.name": "somebody-elses"}))
+said = {"jobspan.framework": "celery", "messaging.operation.name": "run", "messaging.message.id": "not-the-demos"}
+file.write(OPEN, encode(SpanRecord(1, 2, "", None, "run elsewhere", 4, time.time_ns(), said, [])))
+print(file.path, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 @pytest.mark.parametrize(
     ("command", "broker"),
     [

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from jobspan import CommandInstrumentor
+from jobspan.instrumentors.commands.names import is_excluded_program
 from library.conftest import Instrumentation
 
 
@@ -21,6 +22,12 @@ class Special(click.Command):
 @click.group()
 def mytool() -> None:
     """A group."""
+
+
+class ProgramFailed(Exception):
+    """The error of a library that calls programs: the exit code is that program's, not ours."""
+
+    exit_code = returncode = 42
 
 
 @mytool.group()
@@ -53,6 +60,7 @@ WAYS: dict[str, Callable[[], Any]] = {
     "UsageError": _raise(click.UsageError("wrong")),
     "ClickException": _raise(click.ClickException("broken")),
     "ValueError": _raise(ValueError("bad value")),
+    "another's code": _raise(ProgramFailed()),
     "KeyboardInterrupt": _raise(KeyboardInterrupt()),
 }
 
@@ -70,6 +78,7 @@ WAYS: dict[str, Callable[[], Any]] = {
         ("UsageError", 2, "error", "2"),
         ("ClickException", 1, "error", "1"),
         ("ValueError", 1, "error", "ValueError"),
+        ("another's code", 1, "error", f"{__name__}.ProgramFailed"),
         ("KeyboardInterrupt", 1, "error", "1"),
     ],
 )
@@ -100,6 +109,18 @@ def test_a_long_running_program_is_no_command(instrumentation: Instrumentation, 
 
     assert CliRunner().invoke(program, ["run"], prog_name=name).exit_code == 0
     assert instrumentation.spans == ()
+
+
+@pytest.mark.parametrize("name", ["flower_shop.py", "flowers", "dramatiq_import.py", "pytest_report", "ipython_docs"])
+def test_a_name_that_only_begins_like_a_long_running_program_is_a_command(name: str) -> None:
+    assert not is_excluded_program(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["flower", "dramatiq", "dramatiq-gevent", "pytest", "python -m pytest", "ipykernel", "python -m IPython"]
+)
+def test_the_name_of_a_long_running_program_is_none(name: str) -> None:
+    assert is_excluded_program(name)
 
 
 def test_a_command_that_the_user_excludes_gets_no_span(instrumentation: Instrumentation) -> None:

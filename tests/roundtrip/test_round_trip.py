@@ -105,7 +105,7 @@ class World:
             resource=Resource({"service.name": "round-trip", "host.name": "here"}), id_generator=OwnIds()
         )
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.tell = Recorder(Settings(), tracer_provider=provider)
+        self.tell = Recorder(Settings(state_dir="off"), tracer_provider=provider)
         self.runs: list[dict[str, Any]] = []
         self.publishes: list[dict[str, Any]] = []
         self.command: dict[str, Any] = {}

@@ -63,10 +63,14 @@ def outcomes(spans: Iterable[Span]) -> list[tuple[str, str, bool]]:
 
 
 def load(stage: Stage, seconds: float, *jobs: str) -> Instrumented:
-    """Start a program that puts these jobs in turn, 40 a second, for so long."""
-    return stage.program(
+    """Start a program that puts these jobs in turn, 40 a second, for so long, all in one trace."""
+    before = stage.around
+    stage.set(OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT="0")
+    producer = stage.program(
         "python", str(TESTS / "apps" / "load.py"), str(seconds), json.dumps(jobs), name="load", expect=(".",)
     )
+    stage.around = before
+    return producer
 
 
 class Quiet:

@@ -7,7 +7,7 @@ from support.otlp_values import Histogram, Point
 
 _TYPES = {"histogram": "histogram", "counter": "sum", "observable counter": "sum", "observable up-down counter": "sum"}
 _VALUES = {row.name: {"string": str, "int": int, "double": float, "bool": bool}[row.type] for row in c.ATTRIBUTES}
-_SOMETIMES = frozenset({c.ERROR_TYPE, c.JOBSPAN_JOB_LOST_REASON})
+_SOMETIMES = frozenset({c.ERROR_TYPE, c.JOBSPAN_JOB_LOST_REASON, c.PROCESS_EXIT_CODE})
 
 
 def breaches_of(point: Point) -> list[str]:

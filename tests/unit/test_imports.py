@@ -11,7 +11,7 @@ import pytest
 import jobspan
 
 SOURCE = Path(jobspan.__file__).parent
-ALLOWED = ("recording/sdk/", "server/", "demo/", "testing.py")
+ALLOWED = ("recording/sdk/", "server/", "demo/", "health/", "testing.py")
 
 
 def _imported(source: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ def test_the_public_names_are_these() -> None:
         "DramatiqInstrumentor",
         "JobspanError",
         "__version__",
+        "command",
         "current_job",
         "options",
     ]

@@ -121,13 +121,21 @@ def _name_path(lineage: Sequence[JobSeen]) -> NamePath:
 
 
 def _depth_first(members: Mapping[NamePath, Sequence[JobSeen]]) -> list[NamePath]:
-    """Order paths as a tree, branches by their first job; a path whose parent has no jobs of its own still hangs."""
+    """Order paths as a tree: branches with failures first, then by their first job.
+
+    A path whose parent has no jobs of its own still hangs.
+    """
     first: dict[NamePath, int] = {}
+    fine: dict[NamePath, bool] = {}
     for path, jobs in members.items():
         for length in range(1, len(path) + 1):
             start = min(job.first_ns for job in jobs)
-            first[path[:length]] = min(start, first.get(path[:length], start))
-    return sorted(first, key=lambda path: [(first[path[: i + 1]], path[i]) for i in range(len(path))])
+            branch = path[:length]
+            first[branch] = min(start, first.get(branch, start))
+            fine[branch] = fine.get(branch, True) and not any(job.has_failed for job in jobs)
+    return sorted(
+        first, key=lambda path: [(fine[path[: i + 1]], first[path[: i + 1]], path[i]) for i in range(len(path))]
+    )
 
 
 def _fold(path: NamePath, jobs: Sequence[JobSeen]) -> JobFold:

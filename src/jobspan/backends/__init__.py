@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobspan.backends.address import default_store, read_address
-from jobspan.errors import MissingExtra, UsageError
+from jobspan.errors import UsageError
 from jobspan.settings import load_reading
 
 if TYPE_CHECKING:
@@ -61,8 +61,6 @@ def _server_of(store: Path) -> Backend | None:
 
     try:
         server = RemoteBackend(address.url)
-    except MissingExtra:
-        raise
     except UsageError:
         return None
     if server.holds(store):

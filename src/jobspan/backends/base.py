@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-from jobspan.runs import Run, Span
+from jobspan.runs import Command, Run, Span
 
 IdKind = Literal["command", "job", "trace"]
 
@@ -63,6 +63,41 @@ class Match:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class CommandSeen:
+    """A command, and what became of all jobs that it caused, through whatever jobs.
+
+    Attributes:
+        start_ns, last_ns: its start, and the last that is seen of it or its jobs.
+        command: its own span; None: it still runs, or was killed and nobody has told.
+        put: jobs put, so far as is seen; each counts once, however often it is retried.
+        done: jobs that have had their last run; ``failed`` are among them.
+        running: jobs with a run in flight; only known where ``tells_running``.
+    """
+
+    id: str
+    name: str | None
+    start_ns: int
+    last_ns: int
+    command: Command | None
+    put: int
+    not_put: int
+    done: int
+    failed: int
+    running: int
+    retries: int
+    tells_running: bool
+
+
+@runtime_checkable
+class HearsDrops(Protocol):
+    """A backend that also hears what senders could not record."""
+
+    def dropped(self) -> Mapping[str, int]:
+        """Return the events of ``jobspan.telemetry.dropped`` in the last hour, by reason."""
+        ...
+
+
 class Backend(Protocol):
     """Where spans are kept. Every method raises ``BackendError`` when it cannot be reached or understood."""
 
@@ -74,8 +109,20 @@ class Backend(Protocol):
         """Count over all that match."""
         ...
 
+    def commands(self, where: RunFilter) -> Sequence[CommandSeen]:
+        """Return the commands that match by time, name or id, newest first, with what became of their jobs."""
+        ...
+
     def find(self, prefix: str) -> Sequence[Match]:
         """Return every command, job and trace whose id begins with ``prefix``; at most 20."""
+        ...
+
+    def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the shortest beginning of each id, four characters or more, that ``find`` answers with it alone.
+
+        Told by the ids given, the newest spans and how many more are kept: in a large store an older namesake is
+        unlikely, not impossible.
+        """
         ...
 
     def story(self, match: Match) -> Sequence[Span]:

@@ -32,6 +32,11 @@ def every_attempt(where: RunFilter) -> Condition:
     return _all(parts)
 
 
+def of_command(where: RunFilter) -> Condition:
+    """Return the condition for the spans of the commands that a filter names."""
+    return _any(_command(text) for text in where.commands)
+
+
 def matching(where: RunFilter) -> Condition:
     """Return the condition for the runs that a filter means."""
     failed = Condition("failed", []) if where.failed else _ANY

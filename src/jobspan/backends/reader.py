@@ -6,13 +6,14 @@ Each question is one read-only transaction on a cursor of its own, so it sees on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jobspan.backends import stories
-from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.backends import commands, counting, prefixes, stories
+from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
 from jobspan.backends.filters import Condition, every_attempt, matching
+from jobspan.backends.open_runs import at_positions, open_positions
 from jobspan.backends.rows import (
     SELECTED,
     Row,
@@ -23,7 +24,7 @@ from jobspan.backends.rows import (
     span_from_row,
 )
 from jobspan.errors import BackendError
-from jobspan.runs import RUNNING, Run, Span, SpanEvent, run_from_span
+from jobspan.runs import Run, Span, SpanEvent, run_from_span
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,7 +43,8 @@ class StoreReader:
         """Return the runs that match, newest start first, runs in flight among them."""
         with self._snapshot() as cursor:
             ended = _rows(cursor, "spans", matching(where), where.limit)
-            still_open = _rows(cursor, "started", _unless_ended(matching(where)), where.limit)
+            positions = open_positions(cursor, matching(where))[: where.limit]
+            still_open = _rows(cursor, "started", at_positions(positions), None) if positions else []
             runs = [run_from_span(span) for span in _spans(cursor, ended)]
         runs += [open_run_from_row(row) for row in still_open]
         return sorted(runs, key=lambda run: run.start_ns, reverse=True)[: where.limit]
@@ -50,17 +52,27 @@ class StoreReader:
     def counts(self, where: RunFilter) -> Counts:
         """Count over all that match."""
         with self._snapshot() as cursor:
-            return _counts(cursor, every_attempt(where))
+            return counting.count(cursor, every_attempt(where))
+
+    def commands(self, where: RunFilter) -> Sequence[CommandSeen]:
+        """Return the commands that match, newest first, with what became of their jobs."""
+        with self._snapshot() as cursor:
+            return commands.seen(cursor, where, lambda which: _spans(cursor, _rows(cursor, "spans", which, None)))
 
     def find(self, prefix: str) -> Sequence[Match]:
         """Return commands, jobs and traces whose id begins with ``prefix``; at most 20."""
         with self._snapshot() as cursor:
             return stories.find(cursor, prefix, MATCHES)
 
+    def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the shortest beginning of each id that names it."""
+        with self._snapshot() as cursor:
+            return prefixes.shorten(cursor, ids)
+
     def story(self, match: Match) -> Sequence[Span]:
         """Return all spans that belong to a command, a job or a trace, ordered by start."""
         with self._snapshot() as cursor:
-            which = stories.spans_of(match)
+            which = stories.spans_of(cursor, match)
             rows = _rows(cursor, "spans", which, None)
             spans = _spans(cursor, rows)
         return sorted(spans, key=lambda span: (span.start_ns, -span.end_ns, span.span_id))
@@ -91,16 +103,6 @@ def _rows(cursor: DuckDBPyConnection, table: str, which: Condition, limit: int |
     return cursor.execute(sql, which.parameters).fetchall()
 
 
-def _unless_ended(which: Condition) -> Condition:
-    return Condition(f"{which.sql} AND {_NOT_ENDED}", which.parameters)
-
-
-_NOT_ENDED = (
-    "NOT EXISTS (SELECT 1 FROM spans e"
-    " WHERE e.span_id = s.span_id AND e.trace_lo = s.trace_lo AND e.trace_hi = s.trace_hi)"
-)
-
-
 def _spans(cursor: DuckDBPyConnection, rows: list[Row]) -> list[Span]:
     filed = _filed_exceptions(cursor, rows)
     return [span_from_row(row, filed.get(key_of(row), ())) for row in rows]
@@ -118,31 +120,6 @@ def _filed_exceptions(cursor: DuckDBPyConnection, rows: list[Row]) -> dict[SpanK
     for row in cursor.execute(sql, [list({row[2] for row in rows})]).fetchall():
         found[key_of(row)].append(event_from_row(*row[3:]))
     return found
-
-
-def _counts(cursor: DuckDBPyConnection, which: Condition) -> Counts:
-    attempts = (
-        f"WITH attempts AS ("  # noqa: S608  the condition has parameters
-        f" SELECT coalesce(job_id, span_id::VARCHAR) AS job, outcome, failed, start_ns FROM spans s WHERE {which.sql}"
-        f" UNION ALL"
-        f" SELECT coalesce(job_id, span_id::VARCHAR), NULL, FALSE, start_ns FROM started s"
-        f" WHERE {_unless_ended(which).sql}) "
-    )
-    parameters = which.parameters * 2
-    outcomes = cursor.execute(attempts + _BY_OUTCOME, parameters).fetchall()
-    jobs, failed, recovered = cursor.execute(attempts + _JOBS, parameters).fetchall()[0]
-    return Counts(sum(count for _, count in outcomes), jobs, failed, recovered, dict(outcomes))
-
-
-_BY_OUTCOME = f"SELECT coalesce(outcome, '{RUNNING}') AS o, count(*) FROM attempts GROUP BY o ORDER BY o"  # noqa: S608
-_JOBS = """
-SELECT count(*), coalesce(sum(failed::BIGINT), 0)::BIGINT, coalesce(sum((retried < succeeded)::BIGINT), 0)::BIGINT
-FROM (
-  SELECT bool_or(failed) AS failed,
-         min(start_ns) FILTER (outcome = 'retried') AS retried,
-         max(start_ns) FILTER (outcome = 'succeeded') AS succeeded
-  FROM attempts GROUP BY job)
-"""
 
 
 def _first_line(error: Exception) -> str:

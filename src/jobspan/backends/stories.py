@@ -20,33 +20,55 @@ def find(cursor: DuckDBPyConnection, prefix: str, limit: int) -> list[Match]:
     return found[:limit]
 
 
-def spans_of(match: Match) -> Condition:
-    """Return the condition, over ``spans s``, for the spans that belong to what was found."""
-    if match.kind == "command":
-        return Condition(_OF_COMMAND, [match.id, match.id])
-    if match.kind == "job":
-        return Condition(_OF_JOB, [match.id, match.id, match.id])
-    return Condition("s.trace_hi = ? AND s.trace_lo = ?", list(trace_halves(match.id)))
+def spans_of(cursor: DuckDBPyConnection, match: Match) -> Condition:
+    """Return the condition, over ``spans s``, for the spans that belong to what was found.
+
+    The text of an id is looked for once; what else belongs to it is found by the traces and the time of those spans.
+    """
+    if match.kind == "trace":
+        return Condition("s.trace_hi = ? AND s.trace_lo = ?", list(trace_halves(match.id)))
+    is_command = match.kind == "command"
+    traces = cursor.execute(_COMMAND if is_command else _JOB, [match.id]).fetchall()
+    if not traces:
+        return Condition("FALSE", [])
+    high, low, first_ns, last_ns = zip(*traces, strict=True)
+    which, ids = (_OF_COMMAND, [match.id]) if is_command else (_OF_JOB, [match.id, match.id])
+    times = [min(first_ns) - _NEAR_NS, max(last_ns) + _NEAR_NS]
+    return Condition(which, [list(high), list(low), *times, *ids])
 
 
-_OF_COMMAND = """
-(s.command_id = ? OR (s.command_id IS NULL AND EXISTS (
-  SELECT 1 FROM spans c WHERE c.command_id = ? AND c.trace_lo = s.trace_lo AND c.trace_hi = s.trace_hi)))
-"""
+_NEAR_NS = 86_400 * 10**9
+"""What others recorded in the traces of a command or a job belongs to it when it began within a day of its spans."""
+
+_TRACES = "SELECT trace_hi, trace_lo, min(start_ns), max(start_ns) FROM spans WHERE {} GROUP BY ALL"
+_COMMAND = _TRACES.format("command_id = ?")
+_JOB = _TRACES.format("job_id = ? AND framework IS NOT NULL")
+
+_NEAR = f"""
+  own AS MATERIALIZED (SELECT unnest(?::UBIGINT[]) AS trace_hi, unnest(?::UBIGINT[]) AS trace_lo),
+  near AS MATERIALIZED (
+    SELECT p.rowid AS place, p.trace_hi, p.trace_lo, p.span_id, p.parent_id, p.job_id, p.command_id, p.framework,
+           {IS_RUN} AS is_run
+    FROM spans p JOIN own ON p.trace_lo = own.trace_lo AND p.trace_hi = own.trace_hi WHERE p.start_ns BETWEEN ? AND ?)
+"""  # noqa: S608  the only part put in is a constant
+
+_OF_COMMAND = f"""
+s.rowid IN (
+  WITH {_NEAR}
+  SELECT place FROM near WHERE command_id IS NULL OR command_id = ?)
+"""  # noqa: S608  the only part put in is a constant
 """What a command caused says so; its traces add what others recorded there, but not another command's."""
 
 _OF_JOB = f"""
-(s.trace_hi, s.trace_lo, s.span_id) IN (
-  WITH RECURSIVE traces AS MATERIALIZED (
-    SELECT trace_hi, trace_lo, span_id, parent_id, {IS_RUN} AND job_id IS DISTINCT FROM ? AS is_other_run
-    FROM spans WHERE (trace_hi, trace_lo) IN (
-      SELECT trace_hi, trace_lo FROM spans WHERE job_id = ? AND framework IS NOT NULL)),
+s.rowid IN (
+  WITH RECURSIVE {_NEAR},
   inside AS (
-    SELECT trace_hi, trace_lo, span_id FROM spans WHERE job_id = ? AND framework IS NOT NULL
+    SELECT place, trace_hi, trace_lo, span_id FROM near WHERE job_id = ? AND framework IS NOT NULL
     UNION
-    SELECT t.trace_hi, t.trace_lo, t.span_id FROM traces t JOIN inside i
-    ON t.parent_id = i.span_id AND t.trace_lo = i.trace_lo AND t.trace_hi = i.trace_hi WHERE NOT t.is_other_run)
-  SELECT trace_hi, trace_lo, span_id FROM inside)
+    SELECT t.place, t.trace_hi, t.trace_lo, t.span_id FROM near t JOIN inside i
+    ON t.parent_id = i.span_id AND t.trace_lo = i.trace_lo AND t.trace_hi = i.trace_hi
+    WHERE NOT (t.is_run AND t.job_id IS DISTINCT FROM ?))
+  SELECT place FROM inside)
 """  # noqa: S608  the only part put in is a constant
 """A job's own spans and what descends from them, up to the runs of other jobs."""
 

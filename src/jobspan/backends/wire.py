@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
 from jobspan.backends.values import attributes_from_json, attributes_to_json, to_json
-from jobspan.runs import Failure, Link, Run, Span, SpanEvent
+from jobspan.runs import Command, Failure, Link, Run, Span, SpanEvent
 
 API = "/api/v1"
 
-Query = list[tuple[str, str | int | float | bool | None]]
-"""Parameters of a query string, in the type that httpx takes."""
+Query = list[tuple[str, str]]
+"""Parameters of a query string."""
 
 _LISTS = ("jobs", "queues", "commands", "frameworks", "outcomes")
 _NUMBERS = ("since_ns", "until_ns", "limit")
@@ -90,6 +90,25 @@ def counts_to_json(counts: Counts) -> dict[str, Any]:
 def counts_from_json(said: Mapping[str, Any]) -> Counts:
     """Reverse ``counts_to_json``."""
     return Counts(**said)
+
+
+def command_to_json(seen: CommandSeen) -> dict[str, Any]:
+    """Return a command and its counts as JSON values."""
+    said = {each.name: getattr(seen, each.name) for each in fields(seen) if each.name != "command"}
+    own = seen.command
+    if own is None:
+        return said | {"command": None}
+    plain = {each.name: getattr(own, each.name) for each in fields(own) if each.name != "failure"}
+    return said | {"command": plain | {"failure": None if own.failure is None else _plain(own.failure)}}
+
+
+def command_from_json(said: Mapping[str, Any]) -> CommandSeen:
+    """Reverse ``command_to_json``."""
+    own = said["command"]
+    if own is None:
+        return CommandSeen(**said)
+    failure = own["failure"] and Failure(**attributes_from_json(own["failure"]))
+    return CommandSeen(**{**said, "command": Command(**{**own, "failure": failure})})
 
 
 def match_to_json(match: Match) -> dict[str, Any]:

@@ -26,6 +26,11 @@ COMMANDS = MappingProxyType(
         "failed": ("jobspan.cli.failed", "Jobs that failed, and why."),
         "runs": ("jobspan.cli.runs", "Attempts at jobs, whatever their outcome."),
         "show": ("jobspan.cli.show", "The story of a command, a job or a trace."),
+        "queues": ("jobspan.cli.queues", "What waits in the broker."),
+        "workers": ("jobspan.cli.workers", "Who takes jobs from the broker."),
+        "health": ("jobspan.cli.health", "Whether all is as it should be, and what to do."),
+        "monitor": ("jobspan.cli.monitor", "Report the broker as metrics over OTLP."),
+        "run": ("jobspan.cli.run", "Run any program as a command."),
         "serve": ("jobspan.cli.serve", "Receive telemetry and keep it."),
         "demo": ("jobspan.cli.demo", "A two-minute tour on private servers."),
     }

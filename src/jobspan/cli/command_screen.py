@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jobspan import conventions as c
 from jobspan.analysis.command import CommandStory, JobFold
 from jobspan.analysis.failures import failure_words, outcome_words
 from jobspan.analysis.seen import NOT_PUT, WAITING
@@ -74,12 +75,14 @@ def _ending(story: CommandStory, clock: Clock) -> list[Piece]:
         return [Piece("  "), Piece("its end was not seen: it still runs, or was killed", CAUTION)]
     parts = [f"{duration(command.duration_s)}", f"{clock.stamp(command.start_ns)} → {clock.stamp(command.end_ns)}"]
     parts += [f"host {command.host}"] if command.host else []
-    return [Piece("  "), _exit(command), piece(", " + ", ".join(parts))]
+    return [Piece("  "), exit_words(command), piece(", " + ", ".join(parts))]
 
 
-def _exit(command: Command) -> Piece:
+def exit_words(command: Command) -> Piece:
+    """Return how a command ended: ``exit 0``, ``SIGTERM``, ``lost: SIGKILL``."""
     if command.exit_code is None:
-        return Piece("no exit code", CAUTION)
+        told = [*(["lost"] if command.outcome == c.COMMAND_LOST else []), *filter(None, [command.exit_signal])]
+        return piece(": ".join(told), FAILED) if told else Piece("no exit code", CAUTION)
     return Piece(f"exit {command.exit_code}", FAILED if command.exit_code else "")
 
 
@@ -132,8 +135,10 @@ def _failed_words(failed: Mapping[str, int]) -> str:
 
 
 def _next_steps(story: CommandStory, ids: ShortIds) -> list[str]:
+    trace_id = story.command.trace_id if story.command else None
+    ids.expect([story.id, trace_id, *(run.job_id for run in story.failed_runs[-1:])])
     me = ids.of(story.id)
     failing = [f"jobspan show {ids.of(run.job_id)} (a failed job)" for run in story.failed_runs[-1:] if run.job_id]
     failing += [f"jobspan failed --command {me}"] if story.failed_runs else []
-    trace = [f"jobspan show {ids.of(story.command.trace_id)} (the trace)"] if story.command else []
+    trace = [f"jobspan show {ids.of(trace_id)} (the trace)"] if trace_id else []
     return [*failing, f"jobspan runs --command {me}", *trace]

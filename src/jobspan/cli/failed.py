@@ -46,7 +46,7 @@ def _rows(backend: Backend, how: Reading, wanted: Asked) -> int:
 
         click.echo(runs_document(found, counts, wanted.where))
         return 0 if found else 1
-    screen, ids = Screen(again=how.place.again), ShortIds(backend.find)
+    screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
     if not found:
         say_nothing_found(screen, backend, how, wanted, counts)
         return 1
@@ -67,7 +67,7 @@ def _groups(backend: Backend, how: Reading, wanted: Asked, by: str) -> int:
 
         click.echo(groups_document(by, shown, counts, wanted.where))
         return 0 if shown else 1
-    screen, ids = Screen(again=how.place.again), ShortIds(backend.find)
+    screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
     if not groups:
         say_nothing_found(screen, backend, how, wanted, counts)
         return 1

@@ -22,6 +22,7 @@ _STEP = " \u203a "
 
 def print_job(screen: Screen, story: JobStory, clock: Clock, ids: ShortIds) -> None:
     """Print a job's story and what to type next."""
+    ids.expect([story.trace_id, story.job.command_id, *(ancestor.key for ancestor in story.ancestors)])
     screen.lines(job_lines(story, clock, ids))
     screen.lines(_stack(story))
     steps = [f"jobspan show {ids.of(story.trace_id)} (the trace)"]

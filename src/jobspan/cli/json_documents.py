@@ -11,9 +11,10 @@ from jobspan.analysis.command import CommandStory
 from jobspan.analysis.failures import FailureGroup
 from jobspan.analysis.job import JobStory
 from jobspan.analysis.trace import TraceStory
-from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
 from jobspan.cli.json_rows import (
     COMMAND_KEYS,
+    COMMAND_ROW_KEYS,
     COUNT_KEYS,
     FILTER_KEYS,
     GROUP_KEYS,
@@ -32,6 +33,11 @@ def runs_document(runs: Iterable[Run], counts: Counts, where: RunFilter) -> str:
     return document(
         {"runs": rows(RUN_KEYS, runs), "counts": row(COUNT_KEYS, counts), "filter": row(FILTER_KEYS, where)}
     )
+
+
+def commands_document(commands: Iterable[CommandSeen], where: RunFilter) -> str:
+    """Return the answer of ``runs --commands --json``, newest first."""
+    return document({"commands": rows(COMMAND_ROW_KEYS, commands), "filter": row(FILTER_KEYS, where)})
 
 
 def groups_document(by: str, groups: Iterable[FailureGroup], counts: Counts, where: RunFilter) -> str:

@@ -213,6 +213,11 @@ def _of_command(name: str) -> Callable[[CommandStory], object]:
     return lambda story: getattr(story.command, name, None)
 
 
+_OF_BOTH = (
+    *("command_id", "command_name", "start", "start_unix_nano", "end", "end_unix_nano", "duration_s", "exit_code"),
+    *("outcome", "exit_signal", "error_type", "host", "pid", "service", "trace_id"),
+)
+
 COMMAND_KEYS: Keys = MappingProxyType(
     {
         "command_id": _attribute("id", "string", "16 hex digits"),
@@ -223,6 +228,8 @@ COMMAND_KEYS: Keys = MappingProxyType(
         "end_unix_nano": Key("integer", "the same, exact", _of_command("end_ns")),
         "duration_s": Key("number", "end minus start", _of_command("duration_s")),
         "exit_code": Key("integer", "null when killed", _of_command("exit_code")),
+        "outcome": Key("string", "jobspan.command.outcome of its span", _of_command("outcome")),
+        "exit_signal": Key("string", "that ended it", _of_command("exit_signal")),
         "error_type": Key("string", "error.type of its span", _of_command("error_type")),
         "host": Key("string", "host.name", _of_command("host")),
         "pid": Key("integer", "its process", _of_command("pid")),
@@ -236,6 +243,22 @@ COMMAND_KEYS: Keys = MappingProxyType(
         "retries": _attribute("retries", "integer", "attempts that asked for another"),
         "jobs": Key("array", "objects with JOB_FOLD_KEYS, as a tree in order", lambda s: rows(JOB_FOLD_KEYS, s.folds)),
         "runs": Key("array", "objects with RUN_KEYS, oldest first", lambda s: rows(RUN_KEYS, s.runs)),
+    }
+)
+
+COMMAND_ROW_KEYS: Keys = MappingProxyType(
+    {
+        **{name: COMMAND_KEYS[name] for name in _OF_BOTH},
+        "start": Key("string", "when it began, or was first seen", lambda s: _iso(s.start_ns)),
+        "start_unix_nano": _attribute("start_ns", "integer", "the same, exact"),
+        "put": _attribute("put", "integer", "jobs put, also by its jobs"),
+        "not_put": _attribute("not_put", "integer", "publishes that raised"),
+        "done": _attribute("done", "integer", "jobs that have had their last run"),
+        "failed": _attribute("failed", "integer", "jobs that have failed"),
+        "running": Key(
+            "integer", "jobs with a run in flight; null: not told", lambda s: s.running if s.tells_running else None
+        ),
+        "retries": _attribute("retries", "integer", "attempts that asked for another"),
     }
 )
 

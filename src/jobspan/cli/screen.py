@@ -118,6 +118,10 @@ class Screen:
         for line in lines:
             self._write(line)
 
+    def flush(self) -> None:
+        """Let what was written be seen now."""
+        self._out.flush()
+
     def table(self, table: Table) -> None:
         """Write a table, as wide as there is room."""
         self.lines(table.lines(self.width))

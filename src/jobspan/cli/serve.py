@@ -23,14 +23,26 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen here; nobody has to log in.")
 @click.option("--grpc-port", type=_PORT, default=4317, show_default=True, help="OTLP over gRPC; 0: any free.")
 @click.option("--http-port", type=_PORT, default=4318, show_default=True, help="OTLP over HTTP; 0: any free.")
+@click.option("--keep", metavar="TIME", help="Keep spans so long: 14d, 36h, off.  [env: JOBSPAN_KEEP; 14d]")
+@click.option("--max-size", metavar="SIZE", help="The oldest make room: 5GB, off.  [env: JOBSPAN_MAX_SIZE; 10GB]")
 @debug_option
 @click.pass_context
-def command(context: click.Context, /, store: str | None, host: str, grpc_port: int, http_port: int) -> int:
+def command(
+    context: click.Context,
+    /,
+    store: str | None,
+    host: str,
+    grpc_port: int,
+    http_port: int,
+    keep: str | None,
+    max_size: str | None,
+) -> int:
     """Receive telemetry over OTLP and keep it for jobspan failed, runs and show; until Ctrl-C."""
     from jobspan.backends.address import default_store
     from jobspan.server import serve
 
-    given = store or load_reading(context.ensure_object(World).environ).store
+    settings = load_reading(context.ensure_object(World).environ)
+    given = store or settings.store
     path = Path(given).expanduser() if given else default_store()
     serve(
         path,
@@ -38,6 +50,8 @@ def command(context: click.Context, /, store: str | None, host: str, grpc_port: 
         grpc_port,
         http_port,
         lambda serving: _say_ready(serving, where=f" --store {store}" if store else ""),
+        keep=keep or settings.keep,
+        max_size=max_size or settings.max_size,
     )
     return 0
 

@@ -30,15 +30,18 @@ Story = CommandStory | JobStory | TraceStory
 @click.option(
     "--limit", type=click.IntRange(min=0), default=_SPANS, show_default=True, help="Spans of a trace; 0: all."
 )
+@click.option("--watch", is_flag=True, help="Follow a running command until its jobs are done, then tell its story.")
 @reading_options
 @click.pass_context
-def command(context: click.Context, /, id_: str, limit: int, **options: Any) -> int:
+def command(context: click.Context, /, id_: str, limit: int, watch: bool, **options: Any) -> int:
     """The story of a command, a job or a trace; ID may be cut to a unique beginning."""
     how = reading(context, options)
     with opened(how.world, how.place) as backend:
         matches = find(backend, id_.strip())
         if len(matches) != 1:
             return _no_single_match(id_, matches, how)
+        if watch:
+            _follow(backend, matches[0], how)
         story = tell(backend, matches[0], how)
         if story is None:
             return _no_single_match(id_, [], how)
@@ -47,8 +50,16 @@ def command(context: click.Context, /, id_: str, limit: int, **options: Any) -> 
 
             click.echo(story_document(matches[0], story))
             return 0
-        _print(story, how, ShortIds(backend.find), limit or None)
+        _print(story, how, ShortIds(backend.shorten), limit or None)
         return 0
+
+
+def _follow(backend: Backend, match: Match, how: Reading) -> None:
+    if match.kind != "command" or how.as_json:
+        raise UsageError("saw --watch with a job, a trace or --json; expected the id of a command alone")
+    from jobspan.cli.watch import watch
+
+    watch(backend, match.id, how.world, Screen())
 
 
 def find(backend: Backend, prefix: str) -> Sequence[Match]:

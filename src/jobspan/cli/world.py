@@ -1,4 +1,4 @@
-"""What the command line touches outside itself: the backend, the clock and the environment."""
+"""What the command line touches outside itself: the backend, the broker, the clock and the environment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobspan.backends.base import Backend
+from jobspan.brokers.base import BrokerReader
 from jobspan.errors import UsageError
+from jobspan.jobs import Framework
 from jobspan.settings import load_reading
 
 OpenBackend = Callable[[Path | None, str | None], Backend]
+OpenBroker = Callable[[str, tuple[Framework, ...], tuple[str, ...], str], BrokerReader]
+"""Of a URL, frameworks, names of queues, and the address of RabbitMQ's management API."""
 
 
 def _open_backend(store: Path | None, url: str | None) -> Backend:
@@ -23,16 +27,31 @@ def _open_backend(store: Path | None, url: str | None) -> Backend:
     return backends.open_backend(store, url)
 
 
+def _open_broker(url: str, frameworks: tuple[Framework, ...], queues: tuple[str, ...], management: str) -> BrokerReader:
+    from jobspan import brokers
+
+    return brokers.open_broker(url, frameworks=frameworks, queues=queues, management=management)
+
+
+def _has_default_store() -> bool:
+    from jobspan.backends.address import default_store
+
+    return default_store().exists()
+
+
 def _environ() -> Mapping[str, str]:
     return os.environ
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where a command line finds its backend, the time and its environment."""
+    """Where a command line finds its backend, its broker, the time and its environment."""
 
     open_backend: OpenBackend = _open_backend
+    open_broker: OpenBroker = _open_broker
+    has_default_store: Callable[[], bool] = _has_default_store
     now_ns: Callable[[], int] = time.time_ns
+    pause: Callable[[float], None] = time.sleep
     environ: Mapping[str, str] = field(default_factory=_environ)
 
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobspan.demo.programs import Program, free_port, is_listening, python, start
 
@@ -54,7 +54,28 @@ def _imitate(port: int) -> None:
     from fakeredis import TcpFakeServer
 
     with TcpFakeServer(("127.0.0.1", port), server_type="redis") as server:
+        server.RequestHandlerClass = _staying_after_errors(server.RequestHandlerClass)
         server.serve_forever()
+
+
+def _staying_after_errors(handler: Any) -> Any:
+    """Answer an error as Redis does: fakeredis up to 2.40 closes the connection on the client that asks on."""
+    from redis.exceptions import ResponseError
+
+    class Staying(handler):  # type: ignore[misc]  # fakeredis has no types
+        def setup(self) -> None:
+            super().setup()
+            read = self.current_client.read_response
+
+            def read_response() -> Any:
+                try:
+                    return read()
+                except ResponseError as error:
+                    return error
+
+            self.current_client.read_response = read_response
+
+    return Staying
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ class Shop:
             "OTEL_SERVICE_NAME": service,
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self._grpc_port}",
             "OTEL_BSP_SCHEDULE_DELAY": _EXPORT_MS,
+            # The default folder is the user's: what his own killed workers left there is not the tour's to tell.
             "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(self.folder / "flight"),
             # Other instrumentations of this environment would tell of the same jobs a second time.
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "celery,click,redis",

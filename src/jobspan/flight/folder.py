@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
+from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder inside is private, and checked to be
+_WHERE_SPANS_GO = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_CONFIG_FILE",
+)
 
 
-def default_folder() -> Path:
-    """Return the folder of this user: in shared memory where there is one, else among the temporary files."""
+def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of this user's processes that send their spans to the same place.
+
+    In shared memory where there is one, else among the temporary files. What a dead process left is told by the next,
+    to wherever that one sends: so nobody else's is in it. Where the environment does not say where spans go, the
+    program itself does, and the interpreter's installation stands for it.
+    """
     shared = _SHARED_MEMORY.is_dir() and os.access(_SHARED_MEMORY, os.W_OK | os.X_OK)
-    return (_SHARED_MEMORY if shared else Path(tempfile.gettempdir())) / f"jobspan-{os.getuid()}"
+    target = [environ.get(name, "") for name in _WHERE_SPANS_GO]
+    key = blake2b("\0".join(target if any(target) else [sys.prefix]).encode(), digest_size=8).hexdigest()
+    return (_SHARED_MEMORY if shared else Path(tempfile.gettempdir())) / f"jobspan-{os.getuid()}-{key}"
 
 
 def private_folder(path: Path) -> Path:

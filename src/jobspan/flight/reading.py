@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -19,6 +20,7 @@ from jobspan.flight.layout import (
     KEEPER_BYTES,
     LARGE,
     MAGIC,
+    NEW,
     OPEN,
     SLOT,
     SMALL,
@@ -27,6 +29,9 @@ from jobspan.flight.layout import (
 )
 from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import SpanRecord, decode, decode_mapping
+
+_MAKING_S = 60.0
+_UNTOLD_S = 7 * 24 * 3600.0
 
 
 class Left(NamedTuple):
@@ -79,8 +84,31 @@ def orphans(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def take(path: Path) -> Estate | None:
-    """Read a file and remove it; None when somebody else has taken it.
+def sweep(folder: Path) -> None:
+    """Remove the files whose processes died before they had finished making them."""
+    for path in folder.glob(f"*{NEW}"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _MAKING_S:
+                path.unlink()
+
+
+def forget_old(folder: Path) -> None:
+    """Remove what nobody has told in a week."""
+    for path in orphans(folder):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _UNTOLD_S:
+                path.unlink()
+
+
+@contextmanager
+def taken(path: Path, *, is_watched: bool = False) -> Iterator[Estate | None]:
+    """Give what is in a file, and remove it at the end; None when somebody else has taken it.
+
+    Whoever takes it may die before all is told: then it is there for the next.
+
+    Args:
+        path: the file of a process that has ended.
+        is_watched: only we may take it, even if its lock is held yet: by a process that its job has started.
 
     Raises:
         NotOurs: it is removed all the same.
@@ -88,13 +116,26 @@ def take(path: Path) -> Estate | None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        return None
+        yield None
+        return
     with closing(os.fdopen(fd, "rb", buffering=0)) as file:
+        if not (_locked(file.fileno()) or is_watched) or not os.fstat(file.fileno()).st_nlink:
+            yield None
+            return
         try:
-            path.unlink()
-        except OSError:
-            return None
-        return _read(file.fileno())
+            yield _read(file.fileno())
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def take(path: Path) -> Estate | None:
+    """Read a file and remove it; None when somebody else has taken it.
+
+    Raises:
+        NotOurs: it is removed all the same.
+    """
+    with taken(path) as estate:
+        return estate
 
 
 def peek(path: Path) -> Estate | None:
@@ -125,6 +166,14 @@ def _open_spans(path: Path) -> Iterator[SpanRecord]:
             found = _record(at, raw) if SLOT.unpack_from(raw)[0] == OPEN else None
             if found is not None:
                 yield found.span
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _read(fd: int) -> Estate:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import marshal
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jobspan.flight.layout import SLOT, SMALL
+
 # The last version without back references: what every Python reads, and the fastest to write.
 _FORMAT = 2
-_LONGEST_TEXT = 2_000
+_FAST = 1
+_COMPRESSED = b"x"
+"""With which zlib begins, and a record never does."""
+_FITS = SMALL.slot_bytes - SLOT.size
+_MOST_ITEMS = 20
 
 
 class SpanRecord(NamedTuple):
@@ -37,12 +44,16 @@ class SpanRecord(NamedTuple):
 
 
 def encode(record: SpanRecord) -> bytes:
-    """Put a record into bytes; what is not plain in it becomes its text."""
+    """Put a record into bytes; what is not plain in it becomes its text.
+
+    The stack of a job that failed makes it long, and there is room for few long ones: they are compressed.
+    """
     plain = tuple(record)  # a tuple of no other kind is written
     try:
-        return marshal.dumps(plain, _FORMAT)
+        data = marshal.dumps(plain, _FORMAT)
     except ValueError:
-        return marshal.dumps(_plain(plain), _FORMAT)
+        data = marshal.dumps(_plain(plain), _FORMAT)
+    return data if len(data) <= _FITS else zlib.compress(data, _FAST)
 
 
 def encode_mapping(attributes: dict[str, Any]) -> bytes:
@@ -53,8 +64,9 @@ def encode_mapping(attributes: dict[str, Any]) -> bytes:
 def decode(data: bytes) -> SpanRecord | None:
     """Read a record; None when it is none."""
     try:
-        return SpanRecord(*marshal.loads(data))  # noqa: S302 - our own file in a folder of our own, checksum verified
-    except (ValueError, TypeError, EOFError):
+        plain = zlib.decompress(data) if data.startswith(_COMPRESSED) else data
+        return SpanRecord(*marshal.loads(plain))  # noqa: S302 - our own file in a folder of our own, checksum verified
+    except (ValueError, TypeError, EOFError, zlib.error):
         return None
 
 
@@ -67,18 +79,26 @@ def decode_mapping(data: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def cut(record: SpanRecord) -> SpanRecord:
-    """Shorten the long texts of a record that does not fit; ids are never cut."""
+def cut(record: SpanRecord, longest: int) -> SpanRecord:
+    """Shorten the texts of a record that does not fit to so many characters; ids are never cut."""
     return record._replace(
-        attributes=_cut(record.attributes),
-        events=tuple((name, at_ns, _cut(attributes)) for name, at_ns, attributes in record.events),
-        status=(record.status[0], record.status[1] and record.status[1][:_LONGEST_TEXT]),
+        name=record.name[:longest],
+        attributes=_cut(record.attributes, longest),
+        events=tuple((name, at_ns, _cut(attributes, longest)) for name, at_ns, attributes in record.events),
+        status=(record.status[0], record.status[1] and record.status[1][:longest]),
     )
 
 
-def _cut(attributes: dict[str, Any]) -> dict[str, Any]:
-    # The end of a stack is where it happened.
-    return {k: v[-_LONGEST_TEXT:] if isinstance(v, str) and not k.endswith(".id") else v for k, v in attributes.items()}
+def _cut(attributes: dict[str, Any], longest: int) -> dict[str, Any]:
+    return {name: value if name.endswith(".id") else _shorter(value, longest) for name, value in attributes.items()}
+
+
+def _shorter(value: Any, longest: int) -> Any:
+    if isinstance(value, str):
+        return value[-longest:]  # the end of a stack is where it happened
+    if isinstance(value, (tuple, list)):
+        return [_shorter(item, longest) for item in value[:_MOST_ITEMS]]
+    return value
 
 
 def _plain(value: Any) -> Any:

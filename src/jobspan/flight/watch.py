@@ -30,14 +30,13 @@ class Watch:
         self._poll: select.epoll | None = None
 
     def add(self, pid: int) -> None:
-        """Watch a child process from now on.
-
-        Raises:
-            OSError: there is no such process, or no descriptor to be had.
-        """
+        """Watch a child process from now on."""
         if not hasattr(os, "pidfd_open") or not hasattr(select, "epoll"):
             return
-        fd = os.pidfd_open(pid)
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError:
+            return  # an older kernel, a sandbox that forbids it, no descriptor to be had
         if self._owner != os.getpid():
             # The first, or the first after a fork: what the parent watched is not ours.
             self._owner, self._poll, self._pids = os.getpid(), select.epoll(), {}

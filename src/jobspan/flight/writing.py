@@ -6,9 +6,10 @@ import errno
 import fcntl
 import mmap
 import os
-import secrets
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -36,12 +37,16 @@ from jobspan.flight.owner import this_process
 
 _AT_ONCE = 32
 
+_abandoned: list[mmap.mmap] = []
+"""A map closes its own copy of a descriptor: where the process has closed that, it is somebody else's by now."""
+
 
 class FlightFile:
     """Slots that a process writes its records to.
 
     The file is sparse: space is asked for a few slots at a time, for a store into a file system that is full would
-    kill the process. The lock on it ends with the process, however it ends.
+    kill the process. The lock on it ends with the process, however it ends. A job may close every descriptor there is,
+    and the next file that it opens has our number: so ours is looked at before it is used.
 
     Args:
         folder: where it is made; ours alone.
@@ -54,11 +59,12 @@ class FlightFile:
 
     def __init__(self, folder: Path, keeper: str = "", resource: bytes = b"") -> None:
         owner = this_process()
-        self.name = f"{owner.pid}-{secrets.token_hex(6)}{SUFFIX}"
+        self.name = f"{owner.pid}-{os.urandom(6).hex()}{SUFFIX}"
         self.path = folder / self.name
         # Nobody may see it before it is locked and says whose it is.
         unfinished = self.path.with_suffix(NEW)
         self._fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._identity = _identity(self._fd)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.truncate(self._fd, FILE_BYTES)
@@ -77,7 +83,7 @@ class FlightFile:
             unfinished.unlink(missing_ok=True)
             os.close(self._fd)
             raise
-        self._small, self._large = _Space(self._fd, SMALL), _Space(self._fd, LARGE)
+        self._small, self._large = _Space(self._descriptor, SMALL), _Space(self._descriptor, LARGE)
 
     def write(self, state: int, data: bytes) -> int | None:
         """Write a record and return its slot, to be freed; None when there is no room for it."""
@@ -100,9 +106,13 @@ class FlightFile:
         """Say of a record that it is something else now."""
         STATE.pack_into(self._map, at, state)
 
-    def free(self, at: int) -> None:
-        """Clear a record."""
+    def clear(self, at: int) -> None:
+        """Clear a record; its slot is not yet free."""
         STATE.pack_into(self._map, at, FREE)
+
+    def free(self, at: int) -> None:
+        """Clear a record and give its slot to the next, once."""
+        self.clear(at)
         (self._small if at < SMALL.end else self._large).give_back(at)
 
     def note(self, at: int, at_ns: int, resident_bytes: int) -> None:
@@ -119,20 +129,34 @@ class FlightFile:
 
     def leave(self) -> None:
         """Let go of it: after a fork it is the parent's, and its lock must end with the parent."""
-        # The map stays: another thread of the parent may have been writing, and nobody here will.
-        os.close(self._fd)
+        if _identity(self._fd) == self._identity:
+            os.close(self._fd)
+        else:
+            _abandoned.append(self._map)
 
     def remove(self) -> None:
         """Remove the file: this process has nothing left that another one must tell."""
         self.path.unlink(missing_ok=True)
-        os.close(self._fd)
+        self.leave()
+
+    def _descriptor(self) -> int:
+        """Return the file's descriptor, opened anew where the process has closed it.
+
+        Raises:
+            OSError: the file is gone.
+        """
+        if _identity(self._fd) != self._identity:
+            # The map holds the lock.
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            _abandoned.append(self._map)
+        return self._fd
 
 
 class _Space:
     """The free slots of an area, the last freed first, so that few pages are ever touched."""
 
-    def __init__(self, fd: int, area: Area) -> None:
-        self._fd, self._area = fd, area
+    def __init__(self, descriptor: Callable[[], int], area: Area) -> None:
+        self._descriptor, self._area = descriptor, area
         self._free: list[int] = []
         self._reserved = area.start
         self._reserving = threading.Lock()
@@ -157,12 +181,19 @@ class _Space:
             return None
         self._reserved = end
         try:
-            _reserve(self._fd, start, end - start)
+            _reserve(self._descriptor(), start, end - start)
         except OSError:
             self._reserved = start
             return None
         self._free.extend(range(end - size, start, -size))
         return start
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = os.fstat(fd)
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _reserve(fd: int, start: int, size: int) -> None:

@@ -63,7 +63,7 @@ def observations(_: CallbackOptions) -> Iterable[Observation]:
 def _own() -> Iterable[_Key]:
     is_reported_above = KEEPER_COUNTS in os.environ
     for table in list(_tables):
-        for run in table.entries():
+        for run in table.all():
             if run.series is not None and not (is_reported_above and flight_log.is_kept(run.span)):
                 yield tuple(run.series.job.items())
 

@@ -57,7 +57,7 @@ class Batches:
 
     def started(self, event: BatchStarted) -> None:
         """Open the span unless its trace is full, and give the waiting job the identities of those it waits for."""
-        context = self._commands.caller()
+        context = self._commands.caller(event.at_ns)
         untraced = self._untraced(event)
         if untraced is None:
             return

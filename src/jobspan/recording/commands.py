@@ -4,133 +4,262 @@ from __future__ import annotations
 
 import os
 import sys
-from contextvars import Token
-from threading import Lock
+import time
+from collections.abc import Callable
+from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span
 
 from jobspan import conventions as c
-from jobspan.events import CommandFinished, CommandStarted
+from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, ProgramReplaced, ProgramStarted
 from jobspan.recording import propagation, summaries
+from jobspan.recording.command_attributes import arguments_of, attributes_at_the_end
+from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, say_once_that_nothing_records, set_error
-from jobspan.recording.open_spans import OpenSpans
-from jobspan.recording.origin import ORIGIN, Origin, origin_of
+from jobspan.recording.message_field import NOTHING, MessageField
+from jobspan.recording.open_commands import (
+    OpenCommand,
+    by_id,
+    command_of,
+    forget_parent,
+    newest_of_process,
+    open_commands,
+)
+from jobspan.recording.origin import Origin, origin_of
+from jobspan.recording.sdk.flush import flush
 
-
-class _OpenCommand:
-    """A command under way, and how many jobs this process has put for it."""
-
-    __slots__ = ("_lock", "failed_to_publish", "inside", "origin", "published", "span", "token")
-
-    def __init__(self, span: Span, inside: Context, token: Token[Context], origin: Origin) -> None:
-        self.span = span
-        self.inside = inside
-        self.token = token
-        self.origin = origin
-        self.published = 0
-        self.failed_to_publish = 0
-        self._lock = Lock()
-
-    def count(self, *, failed: bool) -> None:
-        with self._lock:
-            if failed:
-                self.failed_to_publish += 1
-            else:
-                self.published += 1
-
-
-# Shared by all recorders of a process: the command is one instrumentor's, the publishes are another's.
-_open: OpenSpans[_OpenCommand] = OpenSpans()
-_by_id: dict[str, _OpenCommand] = {}
+_BETWEEN_SIGNS_NS = 1_000_000_000
 
 
 class Commands:
-    """Writes command spans and counts what they put."""
+    """Writes command spans and counts what they put.
 
-    def __init__(self, instruments: Instruments) -> None:
+    Args:
+        instruments: what to write with.
+        look_around: called when a process begins a command: others may have left what they could not tell.
+    """
+
+    def __init__(self, instruments: Instruments, look_around: Callable[[], None] = lambda: None) -> None:
         self._instruments = instruments
+        self._look_around = look_around
+        self._sign_ns = 0
 
     def started(self, event: CommandStarted) -> None:
-        """Open the span under the caller's, or under the ``TRACEPARENT`` of the environment, and make it current."""
-        incoming = propagation.read(event.carrier, otel_context.get_current())
-        attributes: dict[str, str | int] = {
-            c.JOBSPAN_COMMAND_NAME: event.name,
-            c.PROCESS_EXECUTABLE_NAME: os.path.basename(sys.executable) or "python",  # noqa: PTH119 - no pathlib for one name
-            c.PROCESS_PID: os.getpid(),
-        }
+        """Open the span and make it current, or have it ready for publishes without a caller.
+
+        Its parent is the job or command around it; outside of any, the ``TRACEPARENT`` of its environment.
+        """
+        is_process = event.is_process or newest_of_process() is not None
+        _make_way(event)
+        context, field = self._place(event)
+        said = self._at_start(event)
+        outer = command_of(context)
+        known = origin_of(context)
         span = self._instruments.tracer.start_span(
             event.name,
-            context=incoming.context,
+            context=context,
             kind=SpanKind.INTERNAL,
-            attributes=attributes,
+            attributes=said,
             start_time=event.at_ns,
         )
         if not span.get_span_context().is_valid:
-            say_once_that_nothing_records()
+            if event.is_current:
+                say_once_that_nothing_records()
             return
-        self._enter(event, span, incoming.context)
-        self._instruments.logs.started(c.EVENT_COMMAND_STARTED, span, attributes, event.at_ns)
+        command = OpenCommand(
+            span,
+            event.name,
+            _origin(event, span, known, field),
+            event.at_ns,
+            outer,
+            is_process=is_process,
+        )
+        open_commands.add(event.key, command)
+        said.update(_whose(command))
+        span.set_attributes(_whose(command))
+        if event.is_current:
+            command.enter(context)
+        if span.is_recording():
+            self._keep(command)
+            if command.is_process and outer is None:
+                self._look_around()
+        self._instruments.logs.started(c.EVENT_COMMAND_STARTED, span, said, event.at_ns)
+
+    def named(self, event: CommandNamed) -> None:
+        """Give it the name of its whole path, and what it causes from now on."""
+        command = open_commands.get(event.key)
+        if command is None or command.name == event.name:
+            return
+        if command.origin.command_id == _id_of(command.span):
+            command.origin = command.origin._replace(command_name=event.name)
+        command.name = event.name
+        command.span.update_name(event.name)
+        command.span.set_attributes(_whose(command))
+        if command.is_current:
+            command.enter(otel_context.get_current())
+        if command.span.is_recording():
+            flight_log.closed(command.span)
+            self._keep(command)
 
     def finished(self, event: CommandFinished) -> None:
-        """Write the exit code and the counts, and end the span."""
-        command = _open.take(event.key)
+        """Write how it ended and the counts, and end the span."""
+        command = open_commands.take(event.key)
         if command is None:
             return
-        _by_id.pop(str(command.origin.command_id), None)
         try:
-            summaries.end_those_of(command.origin.span.span_id)
-            self._describe_end(command, event)
-            origin = command.origin
-            self._instruments.metrics.command_ended(origin.command_name, command.span, origin.trace_started_ns, event)
-            command.span.end(event.at_ns)
+            if not command.is_discarded:
+                summaries.end_those_of(command.span.get_span_context().span_id)
+                self._end(command, event)
         finally:
-            otel_context.detach(command.token)
+            command.leave()
 
-    def caller(self) -> Context:
+    def daemon_started(self, _: DaemonStarted) -> None:
+        """Forget what was taken for a command, and let what follows begin traces of its own."""
+        # A command inside a job may well start a server: the job stays what it is.
+        found = [command for command in open_commands.all() if not (command.is_in_job or command.is_discarded)]
+        for command in found:
+            _discard(command)
+        if found or newest_of_process() is not None:
+            forget_parent()
+            otel_context.attach(Context())
+
+    def program_started(self, event: ProgramStarted) -> None:
+        """Put the command or job that starts another program into that one's environment."""
+        context = self.caller(time.time_ns())
+        origin = origin_of(context)
+        if origin is None:
+            return
+        started_ns = origin.trace_started_ns
+        field = MessageField(
+            command_id=origin.command_id,
+            command_name=origin.command_name,
+            parent_job_id=origin.job_id,
+            depth=origin.depth,
+            trace_started_ms=started_ns // 1_000_000 if started_ns is not None else None,
+        )
+        carrier: dict[str, Any] = {}
+        propagation.write(carrier, context, field)
+        event.carrier.update({propagation.variable(name): str(value) for name, value in carrier.items()})
+
+    def program_replaced(self, _: ProgramReplaced) -> None:
+        """End and send what has caused something, its end unknown; forget what only led to the other program."""
+        for command in open_commands.all():
+            if not command.is_discarded and command.is_used:
+                self._end(command, CommandFinished(None, None, None, time.time_ns()))
+                flush()
+            else:
+                _discard(command)
+        open_commands.clear()
+
+    def caller(self, at_ns: int) -> Context:
         """Return the caller's context; in a thread that has none, the open command's."""
         context = otel_context.get_current()
-        if get_current_span(context) is not INVALID_SPAN or origin_of(context) is not None:
+        if _has_caller(context):
             return context
-        return self.adopt(context)
+        command = newest_of_process()
+        return command.around(context, at_ns) if command is not None else context
 
-    def adopt(self, context: Context) -> Context:
-        """Return the open command's context for work without one of its own, such as a thread that it started."""
-        command = _open.newest()
-        if command is None:
-            return context
-        return otel_context.set_value(ORIGIN, command.origin, set_span_in_context(command.span, context))
-
-    def count_publish(self, command_id: str | None, *, failed: bool) -> None:
+    def count_publish(self, context: Context, command_id: str | None, at_ns: int, *, failed: bool) -> None:
         """Count a publish for the command that caused it, if that command runs in this process."""
-        command = _by_id.get(command_id) if command_id is not None else None
-        if command is not None:
-            command.count(failed=failed)
-
-    def _enter(self, event: CommandStarted, span: Span, context: Context) -> None:
-        found = span.get_span_context()
-        origin = Origin(
-            found, command_id=f"{found.span_id:016x}", command_name=event.name, trace_started_ns=event.at_ns
-        )
-        inside = otel_context.set_value(ORIGIN, origin, set_span_in_context(span, context))
-        command = _OpenCommand(span, inside, otel_context.attach(inside), origin)
-        span.set_attribute(c.JOBSPAN_COMMAND_ID, str(origin.command_id))
-        _open.add(event.key, command)
-        _by_id[str(origin.command_id)] = command
-
-    def _describe_end(self, command: _OpenCommand, event: CommandFinished) -> None:
-        if not command.span.is_recording():
+        if not open_commands:
             return
-        command.span.set_attributes(
-            {
-                c.PROCESS_EXIT_CODE: event.exit_code,
-                c.JOBSPAN_COMMAND_JOBS_PUBLISHED: command.published,
-                c.JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH: command.failed_to_publish,
-            }
-        )
+        command = command_of(context) or (by_id(command_id) if command_id is not None else None)
+        if command is None:
+            return
+        command.count(failed=failed)
+        if command.is_process and at_ns - self._sign_ns > _BETWEEN_SIGNS_NS:
+            self._sign_ns = at_ns
+            flight_log.note(at_ns, 0)
+
+    def _place(self, event: CommandStarted) -> tuple[Context, MessageField]:
+        """Return the context that a command begins in, and what its environment says beside."""
+        context = self.caller(event.at_ns)
+        if _has_caller(context):
+            return context, NOTHING
+        incoming = propagation.read(event.carrier, context)
+        return incoming.context, incoming.field
+
+    def _at_start(self, event: CommandStarted) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            c.PROCESS_EXECUTABLE_NAME: os.path.basename(sys.executable) or "python",  # noqa: PTH119 - no pathlib for one name
+            c.PROCESS_PID: os.getpid(),
+            **(event.attributes or {}),
+            c.JOBSPAN_COMMAND_NAME: event.name,
+        }
+        if self._instruments.settings.command_args and event.arguments is not None:
+            said[c.PROCESS_COMMAND_ARGS] = arguments_of(event.arguments)
+        return said
+
+    def _keep(self, command: OpenCommand) -> None:
+        if command.is_process:
+            # Whoever started this process watches it for what the process is, not for its command.
+            flight_log.open(command.span, keeper="")
+        flight_log.began(command.span, {}, is_safe=False)
+
+    def _end(self, command: OpenCommand, event: CommandFinished) -> None:
+        span = command.span
         text = self._instruments.exception_text(event.error) if event.error is not None else None
-        if text is not None:
-            self._instruments.record_exception(command.span, text, c.EXCEPTION_EVENT, event.at_ns)
-        if event.exit_code != 0:
-            set_error(command.span, text.type if text else str(event.exit_code), text.message if text else None)
+        said = attributes_at_the_end(event)
+        if span.is_recording():
+            said[c.JOBSPAN_COMMAND_JOBS_PUBLISHED] = command.published
+            said[c.JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH] = command.failed_to_publish
+            span.set_attributes(said)
+            if text is not None:
+                self._instruments.record_exception(span, text, c.EXCEPTION_EVENT, event.at_ns)
+            if event.is_lost or event.signal is not None or event.exit_code:
+                kind = c.ERROR_COMMAND_LOST if event.is_lost else event.signal or str(event.exit_code)
+                set_error(span, text.type if text else kind, text.message if text else None)
+            flight_log.finished(span, event.at_ns)
+        seconds = (event.at_ns - command.started_ns) / 1e9
+        self._instruments.metrics.command_ended(command.name, span, seconds, event.exit_code)
+        span.end(event.at_ns)
+        flight_log.closed(span)
+
+
+def _has_caller(context: Context) -> bool:
+    return get_current_span(context) is not INVALID_SPAN or origin_of(context) is not None
+
+
+def _make_way(event: CommandStarted) -> None:
+    """Drop what stood for the same work, unless it has caused something already: then it is the parent."""
+    replaced = open_commands.get(event.replaces) if event.replaces is not None else None
+    if replaced is not None and not replaced.is_used:
+        open_commands.take(event.replaces)
+        _discard(replaced)
+
+
+def _discard(command: OpenCommand) -> None:
+    command.is_discarded = True
+    flight_log.closed(command.span)
+
+
+def _whose(command: OpenCommand) -> dict[str, Any]:
+    """Say which command is at the root: this one, or the one that it is a part of."""
+    found = {
+        c.JOBSPAN_COMMAND_ID: command.origin.command_id,
+        c.JOBSPAN_COMMAND_NAME: command.origin.command_name,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _id_of(span: Span) -> str:
+    return f"{span.get_span_context().span_id:016x}"
+
+
+def _origin(event: CommandStarted, span: Span, around: Origin | None, field: MessageField) -> Origin:
+    """Say whose the jobs of a command are: those of the command at the root, which may be this one."""
+    if around is not None:
+        if around.command_id is not None:
+            return around
+        return around._replace(command_id=_id_of(span), command_name=event.name)
+    started_ms = field.trace_started_ms
+    return Origin(
+        span.get_span_context(),
+        command_id=field.command_id or _id_of(span),
+        command_name=field.command_name if field.command_id else event.name,
+        job_id=field.parent_job_id,
+        depth=field.depth or 0,
+        trace_started_ns=started_ms * 1_000_000 if started_ms is not None else event.at_ns,
+    )

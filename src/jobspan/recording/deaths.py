@@ -5,11 +5,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +18,12 @@ from opentelemetry.trace import Span, SpanKind
 from jobspan import conventions as c
 from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
-from jobspan.probes.oom import oom_kills
 from jobspan.recording import active, dropped
+from jobspan.recording.exits import Exits
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments, set_error
-from jobspan.recording.sdk.flush import flush, flush_soon
+from jobspan.recording.salvage import salvage
+from jobspan.recording.sdk.flush import flush_soon, share_the_deadline
 from jobspan.recording.sdk.fork_gate import guard_forks
 from jobspan.recording.status import set_status
 from jobspan.recording.told_runs import ToldRuns
@@ -31,12 +32,17 @@ try:
     from jobspan.flight import lost_runs, reading
     from jobspan.flight.layout import FINISHED, UNWINDING
     from jobspan.flight.records import SpanRecord
+    from jobspan.recording.last_signs import memory_of
+    from jobspan.recording.lost_commands import as_lost, is_command, set_lost
 except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
     pass
 
 _logger = logging.getLogger("jobspan.flight")
 _LAST_CHILDREN_S = 0.5
 _SURVIVED_S = 1.0
+_AT_ONCE = 20
+_LIBRARY_LATE_S = 60.0
+"""For longer than that no library goes on about a run of a process that is dead."""
 
 Endings = dict[str | None, RunLost]
 
@@ -63,32 +69,46 @@ class Deaths:
         self._endings: dict[int, Endings] = {}
         self._folder: Path | None = None
         self._name = ""
-        self._one_at_a_time = threading.Lock()
-        self._oom_kills: int | None = None
+        self._dead: dict[int, float] = {}
+        # A signal handler of the host may call us in the midst of another call.
+        self._one_at_a_time = threading.RLock()
+        self._exits = Exits()
+        flight_log.when_unwatched(partial(salvage, tell=self._tell_orphan))
 
     def watch_started(self, _: WatchStarted) -> None:
-        """Open this process's own file, by which its children name it, and tell what earlier workers left."""
+        """Open this process's own file, by which its children name it."""
         guard_forks()
+        share_the_deadline()
         file = flight_log.open(keeper="")
         if file is None or self._folder is not None:
             return
         self._folder, self._name = file.path.parent, file.name
-        self._oom_kills = oom_kills()
+        self._exits.begin()
         os.environ[KEEPER] = file.name
         if self._instruments.metrics.is_on:
             active.report_children(partial(reading.open_spans_kept_by, self._folder, self._name))
         atexit.register(self._leave, os.getpid())
-        threading.Thread(target=self._sweep, args=(self._folder,), daemon=True, name="jobspan-salvage").start()
+
+    def look_around(self) -> None:
+        """Tell at once what a few processes left that died whole: a command has no time for more."""
+        folder = flight_log.folder
+        if folder is not None and flight_log.has_readers:
+            for path in islice(reading.orphans(folder), _AT_ONCE):
+                self._tell_orphan(path)
 
     def lost(self, event: RunLost) -> None:
-        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record."""
-        if not self._has_record(event.pid):
-            self._told.lost(event)
-        elif event.pid is not None:
-            is_first = not self._endings
-            self._endings.setdefault(event.pid, {})[event.job.id] = event
-            if is_first:
-                threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record.
+
+        Of a process that is dead all is told by now: Celery may hear of that seconds later, and time the run out.
+        """
+        with self._one_at_a_time:
+            if event.pid is not None and self._has_record(event.pid):
+                is_first = not self._endings
+                self._endings.setdefault(event.pid, {})[event.job.id] = event
+                if is_first:
+                    threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+            elif event.pid not in self._dead:
+                self._told.lost(event)
 
     def process_leaving(self, _: ProcessLeaving) -> None:
         """Say in this process's own file that no death cuts off what is open."""
@@ -101,7 +121,9 @@ class Deaths:
         with self._one_at_a_time:
             endings = self._endings.pop(event.pid, {})
             found = list(reading.of_process(self._folder, event.pid, self._name))
-            death = _Death(self._how(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
+            death = _Death(self._exits.said(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
+            if found:
+                self._note_dead(event.pid)
             for path in found:
                 self._tell(path, death)
             if found:
@@ -112,10 +134,12 @@ class Deaths:
         with self._one_at_a_time:
             self._settle(event.is_final)
 
-    def _has_record(self, pid: int | None) -> bool:
-        if self._folder is None or pid is None:
-            return False
-        return next(reading.of_process(self._folder, pid, self._name), None) is not None
+    def _note_dead(self, pid: int) -> None:
+        now_s = time.monotonic()
+        self._dead = {pid: at_s for pid, at_s in self._dead.items() if now_s - at_s < _LIBRARY_LATE_S} | {pid: now_s}
+
+    def _has_record(self, pid: int) -> bool:
+        return self._folder is not None and next(reading.of_process(self._folder, pid, self._name), None) is not None
 
     def _tell_survivors(self) -> None:
         """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""
@@ -123,9 +147,10 @@ class Deaths:
             time.sleep(_SURVIVED_S)
             with self._one_at_a_time:
                 for pid, endings in list(self._endings.items()):
-                    for path in reading.of_process(self._folder, pid, self._name):
+                    found = list(reading.of_process(self._folder, pid, self._name))
+                    for path in found:
                         self._tell_unwound(path, endings)
-                    if not endings:
+                    if not endings or not found:
                         self._endings.pop(pid, None)
 
     def _tell_unwound(self, path: Path, endings: Endings) -> None:
@@ -159,67 +184,57 @@ class Deaths:
         for path in self._kept():
             if reading.is_orphaned(path):
                 pid = int(path.name.partition("-")[0])
+                self._note_dead(pid)
                 said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
                 self._tell(path, _Death(said, time.time_ns(), self._endings.pop(pid, {}), is_final))
 
     def _kept(self) -> list[Path]:
         return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
 
-    def _sweep(self, folder: Path) -> None:
-        """Tell what workers left that died together with whoever watched them."""
-        try:
-            lost_runs.sweep(folder)
-            found = list(reading.orphans(folder))
-            for path in found:
-                self._tell(path, _Death({c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}, None, {}, _not_known))
-            if found:
-                flush()
-        except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
-            dropped.count(f"{dropped.HOOK_ERROR}:sweep", repr(error), error=error)
+    def _tell_orphan(self, path: Path) -> None:
+        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
+        self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
 
-    def _how(self, exit_code: int | None) -> dict[str, Any]:
-        """Say how a process died, from its exit code and the kernel's counter."""
-        if exit_code is None:
-            return {}
-        if exit_code >= 0:
-            return {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT, c.JOBSPAN_JOB_EXIT_CODE: exit_code}
-        said: dict[str, Any] = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_SIGNAL, c.JOBSPAN_JOB_EXIT_SIGNAL: _name(-exit_code)}
-        if -exit_code == signal.SIGKILL and self._oom_kills is not None:
-            before, now = self._oom_kills, oom_kills()
-            if now is not None:
-                said[c.JOBSPAN_JOB_OOM_KILLED] = now > before
-                self._oom_kills = now
-                if now > before:
-                    said[c.JOBSPAN_JOB_LOST_REASON] = c.LOST_OOM
-        return said
-
-    def _tell(self, path: Path, death: _Death) -> None:
+    def _tell(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
         try:
-            estate = reading.take(path)
+            with reading.taken(path, is_watched=is_watched) as estate:
+                if estate is not None:
+                    self._tell_all(estate, death)
         except reading.NotOurs as error:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"a flight file could not be read: {error}")
-            return
-        if estate is None:
-            return
+
+    def _tell_all(self, estate: reading.Estate, death: _Death) -> None:
         if estate.unreadable:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"{estate.unreadable} records of a flight file could not be read")
         for left in estate.left:
-            if left.state == FINISHED:
-                self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
-            elif left.span.kind != SpanKind.CONSUMER.value:
-                at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
-                self._write(left.span, estate.resource, at_ns, _cut_short)
-            else:
-                self._cut_off(left, estate, death)
+            try:
+                self._tell_one(left, estate, death)
+            except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise; the others are told
+                dropped.count(f"{dropped.HOOK_ERROR}:tell", repr(error), error=error)
+
+    def _tell_one(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+        if left.state == FINISHED or (left.span.end_ns and not self._ending_of(left, death)):
+            self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
+        elif is_command(left.span):
+            seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+            self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
+        elif left.span.kind != SpanKind.CONSUMER.value:
+            at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
+            self._write(left.span, estate.resource, at_ns, _cut_short)
+        else:
+            self._cut_off(left, estate, death)
+
+    def _ending_of(self, left: reading.Left, death: _Death) -> RunLost | None:
+        ending = death.endings.get(left.span.attributes.get(c.MESSAGING_MESSAGE_ID))
+        # It may be of an attempt before this one.
+        return None if ending is None or ending.at_ns < left.span.start_ns else ending
 
     def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
         job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
-        ending = death.endings.get(job_id)
-        if ending is not None and ending.at_ns < left.span.start_ns:
-            ending = None  # of an attempt before this one
+        ending = self._ending_of(left, death)
         seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
         at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
-        said = dict(left.span.attributes) | (left.span.more or {}) | _memory(left)
+        said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
         if ending is not None:
             outcome, final = ending.outcome, ending.final
         else:
@@ -233,9 +248,13 @@ class Deaths:
             self._keep_for_the_next(job_id, left.span)
         self._instruments.metrics.left(said, outcome, final=final)
         said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
+        span = left.span._replace(attributes=said)
+        if span.end_ns is not None:  # the end that the job came to by itself is not how it ended
+            said.pop(c.ERROR_TYPE, None)
+            span = span._replace(status=(0, None), events=())
         error = ending.error if ending is not None else None
         self._write(
-            left.span._replace(attributes=said),
+            span,
             estate.resource,
             at_ns,
             partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns),
@@ -279,21 +298,3 @@ def _cut_short(span: Span) -> None:
 
 def _not_known(_: str) -> None:
     return None
-
-
-def _memory(left: reading.Left) -> dict[str, Any]:
-    start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START)
-    if start is None or not left.resident_bytes:
-        return {}  # not wanted, or dead before the first reading
-    return {
-        c.JOBSPAN_JOB_MEMORY_END: left.resident_bytes,
-        c.JOBSPAN_JOB_MEMORY_PEAK: max(start, left.resident_bytes),
-        c.JOBSPAN_JOB_MEMORY_SOURCE: c.MEMORY_SAMPLED,
-    }
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)

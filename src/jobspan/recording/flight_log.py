@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from opentelemetry.trace import Span, get_tracer_provider
 from jobspan.probes.memory import resident_bytes
 from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
-from jobspan.recording.sdk.flush import last
+from jobspan.recording.sdk.flush import last, share_the_deadline
+from jobspan.recording.sdk.pipeline import leads_somewhere
 
 _IS_POSSIBLE = True
 try:
@@ -39,6 +40,8 @@ KEEPER = "_JOBSPAN_KEEPER"
 """Environment variable by which a worker's main process tells its children that it watches them: its file's name."""
 
 _MOST_FINISHED = 1_500
+_SHORTER = (2_000, 200)
+"""Characters that are kept of each text of a span that there is no room for."""
 
 
 class FlightLog:
@@ -57,6 +60,7 @@ class FlightLog:
         self._finished: dict[int, int] = {}
         self._confirmed: Counter[int] = Counter()
         self._has_unwound = False
+        self._when_unwatched: Callable[[Path], None] | None = None
 
     def configure(self, state_dir: str, provider: Any = None) -> None:
         """Say where files go: a path, empty for the default, or ``off``."""
@@ -65,6 +69,15 @@ class FlightLog:
         if not self._is_off:
             # A worker may change its folder later, and its children must find the same.
             self._wanted = (Path(state_dir).expanduser() if state_dir else default_folder()).absolute()
+
+    def when_unwatched(self, step: Callable[[Path], None]) -> None:
+        """Do this when this process opens a file that nobody watches: then nobody but such as it tells of the dead."""
+        self._when_unwatched = step
+
+    @property
+    def has_readers(self) -> bool:
+        """Say whether somebody takes the spans of this process."""
+        return leads_somewhere(self._provider or get_tracer_provider())
 
     @property
     def folder(self) -> Path | None:
@@ -97,11 +110,16 @@ class FlightLog:
 
         resource = records.encode_mapping(resource_of(span)) if span is not None else b""
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
+        if watched_by:
+            share_the_deadline()
         try:
             self._file = FlightFile(folder, watched_by, resource)
             self._is_watched = bool(watched_by)
         except OSError as error:
             self._give_up(error)
+            return None
+        if not watched_by and self._when_unwatched is not None:
+            self._when_unwatched(folder)
         return self._file
 
     def began(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
@@ -109,6 +127,8 @@ class FlightLog:
         span_id = span.get_span_context().span_id
         if self._is_off or span_id in self._open or not span.get_span_context().trace_flags.sampled:
             return
+        if self._file is None and not self.has_readers:
+            return  # nor would one that survives it have anybody to tell
         file = self.open(span)
         record = _record_of(span) if file is not None else None
         if file is None or record is None:
@@ -133,7 +153,8 @@ class FlightLog:
             return
         span_id = span.get_span_context().span_id
         if len(self._finished) >= _MOST_FINISHED:
-            self._let_go(file, next(iter(self._finished), 0))
+            with contextlib.suppress(RuntimeError):  # another thread has let go of one
+                self._let_go(file, next(iter(self._finished), 0))
         self._let_go(file, span_id)
         record = _record_of(span, end_ns)
         slot = self._write(file, layout.FINISHED, record) if record is not None else None
@@ -145,20 +166,31 @@ class FlightLog:
         span_id = span.get_span_context().span_id
         slot = self._open.get(span_id)
         if slot is not None and self._file is not None:
-            self._file.free(slot)
-            self._open.pop(span_id, None)
+            # An interrupt between any two lines makes this be called again, and a slot may be given back once only.
+            self._file.clear(slot)
+            if self._open.pop(span_id, None) is not None:
+                self._file.free(slot)
 
     def is_kept(self, span: Span) -> bool:
         """Say whether an open span stands where the process that watches this one can read it."""
         return self._file is not None and self._is_watched and span.get_span_context().span_id in self._open
 
-    def unwinding(self, span: Span) -> None:
-        """Say of an open span that this process will not end it: the one who watches it knows how it ended."""
-        slot = self._open.pop(span.get_span_context().span_id, None)
-        if slot is not None and self._file is not None:
-            self._file.note(slot, time.time_ns(), resident_bytes() or 0)
-            self._file.set_state(slot, layout.UNWINDING)
-            self._has_unwound = True
+    def unwinding(self, span: Span, end_ns: int | None = None) -> None:
+        """Say of an open span that this process will not end it: the one who watches it knows how it ended.
+
+        ``end_ns`` is when it ended all the same, with all that it holds by then.
+        """
+        slot, file = self._open.pop(span.get_span_context().span_id, None), self._file
+        if slot is None or file is None:
+            return
+        record = _record_of(span, end_ns) if end_ns is not None else None
+        ended = self._write(file, layout.UNWINDING, record) if record is not None else None
+        if ended is not None:
+            file.free(slot)
+        else:
+            file.set_state(slot, layout.UNWINDING)
+        file.note(slot if ended is None else ended, time.time_ns(), resident_bytes() or 0)
+        self._has_unwound = True
 
     def leaving(self) -> None:
         """Say that this process leaves by itself: open spans are cut off by that."""
@@ -187,6 +219,10 @@ class FlightLog:
     def forget(self) -> None:
         """Begin anew after a fork: the file and what is in it are the parent's."""
         file, self._file = self._file, None
+        if file is not None and os.environ.get(KEEPER) == file.name and not self.has_readers:
+            # An SDK that only the children set up: what the parent told would go nowhere.
+            del os.environ[KEEPER]
+        self._asked, self._exporters = None, 0
         self._opening = threading.Lock()
         self._open.clear()
         self._finished.clear()
@@ -202,13 +238,16 @@ class FlightLog:
         if provider is not self._asked:
             from jobspan.recording.sdk.confirmations import confirm_to
 
-            self._asked, self._exporters = provider, confirm_to(self._arrived, provider)
+            self._exporters = confirm_to(self._arrived, provider)
+            # One without exporters may yet be given some.
+            self._asked = provider if self._exporters else None
         return self._exporters
 
     def _write(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
         slot = file.write(state, records.encode(record))
-        if slot is None:
-            slot = file.write(state, records.encode(records.cut(record)))
+        for longest in _SHORTER:
+            if slot is None:
+                slot = file.write(state, records.encode(records.cut(record, longest)))
         if slot is None:
             dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
         return slot

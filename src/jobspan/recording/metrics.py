@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackT, Meter, NoOpMeter
 from opentelemetry.trace import Span, set_span_in_context
 
 from jobspan import conventions as c
-from jobspan.events import CommandFinished, JobDropped, PublishStarted, RunFinished, RunLost, RunStarted
+from jobspan.events import JobDropped, PublishStarted, RunFinished, RunLost, RunStarted
 from jobspan.jobs import Job, Outcome
 from jobspan.recording import active, counts
 from jobspan.recording.sdk.inherited_values import forget_values, has_readers
@@ -133,11 +133,13 @@ class Metrics:
         else:
             counts.count(c.METRIC_JOB_LOST, {**said, c.JOBSPAN_JOB_LOST_REASON: reason})
 
-    def command_ended(self, name: str | None, span: Span, started_ns: int | None, event: CommandFinished) -> None:
-        """Measure a command."""
-        if self.is_on and self._instruments is not None and started_ns is not None:
-            said = {c.JOBSPAN_COMMAND_NAME: str(name), c.PROCESS_EXIT_CODE: event.exit_code}
-            self._instruments.command.record(max(0, event.at_ns - started_ns) / 1e9, said, _inside(span))
+    def command_ended(self, name: str, span: Span, seconds: float, exit_code: int | None) -> None:
+        """Measure a command. ``exit_code``: None when nobody knows it."""
+        if self.is_on and self._instruments is not None:
+            said: dict[str, Any] = {c.JOBSPAN_COMMAND_NAME: name}
+            if exit_code is not None:
+                said[c.PROCESS_EXIT_CODE] = exit_code
+            self._instruments.command.record(max(0.0, seconds), said, _inside(span))
 
     def _are_found(self) -> bool:
         meter = getattr(self._meter, "_real_meter", self._meter)

@@ -40,13 +40,9 @@ class OpenSpans(Generic[T]):
         """Remove and return the entry of a key; None when nothing was begun under it."""
         return self._entries.pop(key, None)
 
-    def entries(self) -> list[T]:
-        """Return all that are open."""
+    def all(self) -> list[T]:
+        """Return all entries, the oldest first."""
         return list(self._entries.values())
-
-    def newest(self) -> T | None:
-        """Return the entry added last that is still open."""
-        return next(reversed(self.entries()), None)
 
     def clear(self) -> None:
         """Forget all."""

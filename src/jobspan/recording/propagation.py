@@ -75,6 +75,18 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     return Incoming(context, publisher, _field(carrier.get(c.FIELD)))
 
 
+def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that carries context, by the names that a message has for it."""
+    names = (*propagate.get_global_textmap().fields, c.FIELD)
+    found = {name: environ.get(variable(name)) for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def variable(name: str) -> str:
+    """Return the environment variable in which a field of the carrier travels: ``TRACEPARENT``."""
+    return name.upper().replace("-", "_")
+
+
 @lru_cache(maxsize=4)
 def _fields_of(propagator: TextMapPropagator) -> frozenset[str]:
     """Return what a propagator writes, worked out once: those made of several put it together at each question."""

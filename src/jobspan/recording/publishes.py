@@ -49,7 +49,7 @@ class Publishes:
     def started(self, event: PublishStarted) -> None:
         """Open the span, make it current and put it on the message; past the trace's limit its batch's instead."""
         outside = otel_context.get_current()
-        context = Context() if event.is_root else self._commands.caller()
+        context = Context() if event.is_root else self._commands.caller(event.at_ns)
         origin = origin_of(context)
         if origin is None and event.job.attempt > 1:
             context = resumed.context_of(event, context)
@@ -125,7 +125,7 @@ class Publishes:
             error = None if event.error is None else type_name(event.error)
             seconds = (event.at_ns - publish.started_ns) / 1e9
             self._instruments.metrics.published(publish.series, publish.span, seconds, error)
-        self._commands.count_publish(publish.command_id, failed=event.error is not None)
+        self._commands.count_publish(publish.outside, publish.command_id, event.at_ns, failed=event.error is not None)
         if publish.batch is not None and event.error is None:
             publish.batch.count += 1
 

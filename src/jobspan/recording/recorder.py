@@ -12,11 +12,15 @@ from jobspan.events import (
     BatchFinished,
     BatchStarted,
     CommandFinished,
+    CommandNamed,
     CommandStarted,
+    DaemonStarted,
     Event,
     JobDropped,
     ProcessEnded,
     ProcessLeaving,
+    ProgramReplaced,
+    ProgramStarted,
     PublishFinished,
     PublishStarted,
     RunAbandoned,
@@ -49,13 +53,13 @@ class Recorder:
 
     def __init__(self, settings: Settings, **given: Any) -> None:
         instruments = Instruments(settings, __version__, **given)
-        commands = Commands(instruments)
+        told = ToldRuns(instruments)
+        deaths = Deaths(instruments, told)
+        commands = Commands(instruments, deaths.look_around)
         cut_over = CutOver(settings.trace_job_limit)
         publishes = Publishes(instruments, commands, cut_over)
         batches = Batches(instruments, commands, cut_over)
         runs = RunSpans(instruments)
-        told = ToldRuns(instruments)
-        deaths = Deaths(instruments, told)
         flight_log.configure(settings.state_dir, given.get("tracer_provider"))
         self._begin: dict[type, Callable[[Any], None]] = {
             PublishStarted: publishes.started,
@@ -68,13 +72,17 @@ class Recorder:
             ProcessEnded: deaths.process_ended,
             WatchEnded: deaths.watch_ended,
             CommandStarted: commands.started,
+            ProgramStarted: commands.program_started,
         }
         self._end: dict[type, Callable[[Any], None]] = {
             PublishFinished: publishes.finished,
             BatchFinished: batches.finished,
             RunFinished: runs.finished,
             RunAbandoned: runs.abandoned,
+            CommandNamed: commands.named,
             CommandFinished: commands.finished,
+            DaemonStarted: commands.daemon_started,
+            ProgramReplaced: commands.program_replaced,
         }
 
     def __call__(self, event: Event) -> None:

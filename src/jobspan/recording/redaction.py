@@ -14,6 +14,8 @@ is in proportion to the text, whatever it says.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
 MASK = "[redacted]"
 
@@ -21,38 +23,43 @@ _SENSITIVE = (
     r"pass(?:word|wd|phrase)|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key"
     r"|credential|session[-_]?id|auth[-_]?(?:key|header)"
 )
-_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
 # A quoted value to its closing quote, escapes included; else one word; of a passphrase all words of the line.
 _QUOTED = r"\\?[bru]?'(?:[^'\\\n]|\\.){0,4096}'|\\?[bru]?\"(?:[^\"\\\n]|\\.){0,4096}\""
 _WORD = r"[^\s'\",;&)}\]]{1,4096}"
 
-_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+
+class _Pattern(NamedTuple):
+    """A regular expression, compiled when the first text comes: most short commands have none."""
+
+    text: str
+    flags: int = 0
+
+
+_RULES: tuple[tuple[_Pattern, str], ...] = (
     (
-        re.compile(
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
-        ),
+        _Pattern(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL),
         MASK,
     ),
     # From "://" to the last "@" before a space or a quote: a password may hold slashes, colons and at-signs.
-    (re.compile(r"(://)[^\s'\"<>]{1,512}@"), rf"\1{MASK}@"),
+    (_Pattern(r"(://)[^\s'\"<>]{1,512}@"), rf"\1{MASK}@"),
     (
-        re.compile(r"\b((?:proxy-)?authorization['\"]?\s{0,4}[:=]\s{0,4}['\"]?)[^'\"\r\n,;]{1,4096}", re.IGNORECASE),
+        _Pattern(r"\b((?:proxy-)?authorization['\"]?\s{0,4}[:=]\s{0,4}['\"]?)[^'\"\r\n,;]{1,4096}", re.IGNORECASE),
         rf"\1{MASK}",
     ),
-    (re.compile(r"\b((?:set-)?cookie['\"]?\s{0,4}[:=]\s{0,4}['\"]?)[^'\"\r\n]{1,4096}", re.IGNORECASE), rf"\1{MASK}"),
-    (re.compile(r"\b(bearer|basic)\s{1,4}[A-Za-z0-9+/._~=-]{8,4096}", re.IGNORECASE), rf"\1 {MASK}"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{1,4096}(?:\.[A-Za-z0-9_-]{0,4096})?"), MASK),
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
-    (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abposr]-|[rs]k_(?:live|test)_)[A-Za-z0-9_-]{8,255}"), MASK),
+    (_Pattern(r"\b((?:set-)?cookie['\"]?\s{0,4}[:=]\s{0,4}['\"]?)[^'\"\r\n]{1,4096}", re.IGNORECASE), rf"\1{MASK}"),
+    (_Pattern(r"\b(bearer|basic)\s{1,4}[A-Za-z0-9+/._~=-]{8,4096}", re.IGNORECASE), rf"\1 {MASK}"),
+    (_Pattern(r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{1,4096}(?:\.[A-Za-z0-9_-]{0,4096})?"), MASK),
+    (_Pattern(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
+    (_Pattern(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abposr]-|[rs]k_(?:live|test)_)[A-Za-z0-9_-]{8,255}"), MASK),
     (
-        re.compile(
+        _Pattern(
             r"(passphrase['\"]?\s{0,4}(?:=>|[:=])\s{0,4})(?!\[redacted\])" + rf"(?:{_QUOTED}|[^\r\n,;'\"]{{1,4096}})",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",
     ),
     (
-        re.compile(
+        _Pattern(
             rf"((?:{_SENSITIVE})[\w-]{{0,40}}['\"]?\s{{0,4}}(?:=>|[:=])\s{{0,4}})(?!\[redacted\])(?:{_QUOTED}|{_WORD})",
             re.IGNORECASE,
         ),
@@ -63,7 +70,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 def redact(text: str) -> str:
     """Return the text with whatever looks like a secret replaced by ``[redacted]``; it can be encoded."""
-    for pattern, replacement in _RULES:
+    for pattern, replacement in _rules():
         text = pattern.sub(replacement, text)
     return encodable(text)
 
@@ -75,4 +82,14 @@ def encodable(text: str) -> str:
 
 def is_sensitive(key: str) -> bool:
     """Say whether a key or the name of a parameter is that of a secret."""
-    return _KEY.search(key) is not None or key.lower() in ("authorization", "cookie")
+    return _key().search(key) is not None or key.lower() in ("authorization", "cookie")
+
+
+@lru_cache(maxsize=1)
+def _rules() -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(*pattern), replacement) for pattern, replacement in _RULES]
+
+
+@lru_cache(maxsize=1)
+def _key() -> re.Pattern[str]:
+    return re.compile(_SENSITIVE, re.IGNORECASE)

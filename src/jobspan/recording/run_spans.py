@@ -173,26 +173,29 @@ class RunSpans:
     def _write(self, run: _OpenRun, event: RunFinished, costs: dict[str, Any]) -> None:
         at_ns = event.at_ns if event.has_run else run.started_ns
         try:
-            if run.untold is not None:
-                redelivery.link_late(run.span, run.untold)
-            run.span.set_attributes(run_facts.of_end(event) | costs)
-            text = self._instruments.exception_text(event.error) if event.error is not None else None
-            set_status(
-                run.span,
-                self._instruments,
-                event.outcome,
-                text,
-                at_ns,
-                event.error_type,
-                is_asked_for=event.is_asked_for,
-            )
-            if event.outcome is Outcome.RETRIED:
-                self._set_reason(run.span, event, text)
+            self._describe(run, event, at_ns, costs)
         except Exception:
             # What can be said is said; only an interrupt leaves the span open, and is followed by a second attempt.
             _end(run.span, at_ns)
             raise
         _end(run.span, at_ns)
+
+    def _describe(self, run: _OpenRun, event: RunFinished, at_ns: int, costs: dict[str, Any]) -> None:
+        if run.untold is not None:
+            redelivery.link_late(run.span, run.untold)
+        run.span.set_attributes(run_facts.of_end(event) | costs)
+        text = self._instruments.exception_text(event.error) if event.error is not None else None
+        set_status(
+            run.span,
+            self._instruments,
+            event.outcome,
+            text,
+            at_ns,
+            event.error_type,
+            is_asked_for=event.is_asked_for,
+        )
+        if event.outcome is Outcome.RETRIED:
+            self._set_reason(run.span, event, text)
 
     def _set_reason(self, span: Span, event: RunFinished, text: ExceptionText | None) -> None:
         """Say why another run follows: what the job said, else its exception."""
@@ -205,14 +208,24 @@ class RunSpans:
     def abandoned(self, event: RunAbandoned) -> None:
         """Forget the span: it never ends here, so it is never exported."""
         run = self._open.take(event.key)
-        if run is not None:
+        if run is None:
+            return
+        try:
+            if event.ended is not None and run.span.is_recording():
+                costs = run_facts.of_costs(run.cost, run.prefetched_s) if event.ended.has_run else {}
+                self._describe(run, event.ended, event.ended.at_ns, costs)
+        finally:
             run.cost.end()
-            flight_log.unwinding(run.span)
+            flight_log.unwinding(run.span, event.ended.at_ns if event.ended is not None else None)
             otel_context.attach(run.outside)
 
 
 def _end(span: Span, at_ns: int) -> None:
-    flight_log.finished(span, at_ns)
+    try:
+        flight_log.finished(span, at_ns)
+    except Exception:
+        span.end(at_ns)
+        raise
     span.end(at_ns)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobspan.errors import MissingExtra
+from jobspan.errors import MissingExtra, UsageError
+from jobspan.measures import bytes_of, seconds_of
 
 GRPC_PORT = 4317
 HTTP_PORT = 4318
@@ -39,6 +40,9 @@ def serve(
     grpc_port: int = GRPC_PORT,
     http_port: int = HTTP_PORT,
     ready: Callable[[Serving], None] | None = None,
+    *,
+    keep: str = "off",
+    max_size: str = "off",
 ) -> None:
     """Receive and answer until SIGTERM or SIGINT; then finish what was accepted and let go of the store.
 
@@ -48,14 +52,26 @@ def serve(
         grpc_port: port for OTLP over gRPC; 0: any free one.
         http_port: port for OTLP over HTTP and for the API; 0: any free one.
         ready: called when requests are taken.
+        keep: let go of spans that ended longer ago, as ``14d`` or ``36h``; ``off``: never.
+        max_size: let go of the oldest spans before the file is larger, as ``5GB``; ``off``: never.
 
     Raises:
+        UsageError: ``keep`` or ``max_size`` cannot be read.
         UsageError: a port is taken, the store is held by another process, is no store of ours, or a package is missing.
     """
+    limits = {"keep_s": _read("--keep", keep, seconds_of), "max_bytes": _read("--max-size", max_size, bytes_of)}
     try:
+        from jobspan.server.retention import Retention
         from jobspan.server.serving import run
     except ImportError as error:
         if (error.name or "").startswith("jobspan"):
             raise
         raise MissingExtra("jobspan serve", "server", error) from error
-    run(store, host, grpc_port, http_port, ready)
+    run(store, host, grpc_port, http_port, ready, Retention(**limits))
+
+
+def _read(option: str, text: str, read: Callable[[str], int | None]) -> int | None:
+    try:
+        return read(text)
+    except ValueError as expected:
+        raise UsageError(f"saw {option} {text}; expected {expected}") from expected

@@ -9,6 +9,7 @@ from pathlib import Path
 from jobspan.backends.address import default_store
 from jobspan.errors import JobspanError
 from jobspan.server import GRPC_PORT, HTTP_PORT, LOOPBACK, Serving, serve
+from jobspan.settings import load_reading
 
 _WRONG_USE = 2
 
@@ -17,7 +18,15 @@ def main() -> int:
     """Serve as the options say; return the exit code."""
     options = _options()
     try:
-        serve(options.store or default_store(), options.host, options.grpc_port, options.http_port, _say)
+        serve(
+            options.store or default_store(),
+            options.host,
+            options.grpc_port,
+            options.http_port,
+            _say,
+            keep=options.keep,
+            max_size=options.max_size,
+        )
     except JobspanError as error:
         print(error, file=sys.stderr)
         return _WRONG_USE
@@ -30,6 +39,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")
     parser.add_argument("--grpc-port", type=int, default=GRPC_PORT, help="0: any free port (default: %(default)s)")
     parser.add_argument("--http-port", type=int, default=HTTP_PORT, help="0: any free port (default: %(default)s)")
+    settings = load_reading()
+    parser.add_argument("--keep", default=settings.keep, help="such as 14d, or off (default: %(default)s)")
+    parser.add_argument("--max-size", default=settings.max_size, help="such as 5GB, or off (default: %(default)s)")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The HTTP API for who asks: runs, counts, find, story, stats. Read only, and for this machine's own programs.
+"""The HTTP API for who asks: runs, counts, find, shorten, story, stats. Read only, and for this machine's own programs.
 
 A web page that a browser of this machine shows must not read it: a request that names a foreign host (a name made to
 point here) or comes from a foreign origin is refused, and no header admits other origins.
@@ -7,7 +7,7 @@ point here) or comes from a foreign origin is refused, and no header admits othe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from ipaddress import ip_address
 from typing import Any
@@ -21,7 +21,8 @@ from starlette.routing import Route
 from jobspan import __version__
 from jobspan.backends import wire
 from jobspan.backends.base import IdKind, Match
-from jobspan.errors import BackendError
+from jobspan.errors import BackendError, MalformedData
+from jobspan.server.bodies import read_body
 from jobspan.server.intake import Intake
 
 _KINDS: tuple[IdKind, ...] = ("command", "job", "trace")
@@ -38,23 +39,43 @@ def routes(intake: Intake, store: str, *, is_open: bool) -> list[Route]:
     questions: dict[str, Callable[[Request], Any]] = {
         "runs": lambda asked: [wire.run_to_json(run) for run in intake.reader().runs(_filter(asked))],
         "counts": lambda asked: wire.counts_to_json(intake.reader().counts(_filter(asked))),
+        "commands": lambda asked: [
+            wire.command_to_json(command) for command in intake.reader().commands(_filter(asked))
+        ],
         "find": lambda asked: [wire.match_to_json(match) for match in intake.reader().find(_prefix(asked))],
         "story": lambda asked: [wire.span_to_json(span) for span in intake.reader().story(_match(asked))],
         "stats": lambda _asked: _stats(intake, store),
     }
-    return [
+    asked = [
         Route(f"{wire.API}/{name}", _endpoint(answer, is_open=is_open), methods=["GET"])
         for name, answer in questions.items()
     ]
+    # More ids than an address holds: in the body.
+    shorten = _endpoint(lambda ids: dict(intake.reader().shorten(ids)), is_open=is_open, read=_ids)
+    return [*asked, Route(f"{wire.API}/shorten", shorten, methods=["POST"])]
 
 
-def _endpoint(answer: Callable[[Request], Any], *, is_open: bool) -> Any:
+async def _itself(request: Request) -> Request:
+    return request
+
+
+async def _ids(request: Request) -> list[str]:
+    said = json.loads(await read_body(request.stream(), "identity"))
+    if not isinstance(said, list) or not all(isinstance(each, str) for each in said):
+        raise ValueError("expected a list of ids")
+    return said
+
+
+def _endpoint(
+    answer: Callable[[Any], Any], *, is_open: bool, read: Callable[[Request], Awaitable[Any]] = _itself
+) -> Any:
     async def ask(request: Request) -> Response:
         if not _is_ours(request, is_open=is_open):
             return _json({"error": "asked from a foreign host or origin"}, 403)
         try:
-            return await run_in_threadpool(lambda: _json(answer(request)))
-        except ValueError as error:
+            asked = await read(request)
+            return await run_in_threadpool(lambda: _json(answer(asked)))
+        except (ValueError, MalformedData) as error:
             return _json({"error": str(error)}, 400)
         except BackendError as error:
             return _json({"error": str(error)}, 500)
@@ -100,7 +121,8 @@ def _stats(intake: Intake, store: str) -> dict[str, Any]:
         "duplicates": intake.store.duplicates,
         "conflicts": intake.store.conflicts,
     }
-    return {"application": "jobspan", "version": __version__, "store": store} | kept | asdict(intake.counters)
+    about = {"application": "jobspan", "version": __version__, "store": store}
+    return about | kept | asdict(intake.counters) | {"telemetry_dropped": intake.drops.recent()}
 
 
 def _json(said: Any, status: int = 200) -> Response:

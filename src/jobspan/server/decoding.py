@@ -15,6 +15,7 @@ from jobspan import conventions as c
 from jobspan.backends.rows import Row
 from jobspan.backends.values import attributes_to_text
 from jobspan.errors import MalformedData
+from jobspan.server.drops import DropPoint, drop_points
 from jobspan.server.span_rows import LAST_NS, ImpossibleSpan, attributes_of, span_row, started_row, trace_key
 
 REQUESTS: dict[str, type[Message]] = {
@@ -37,6 +38,7 @@ class Batch:
         rejected: how many spans or log records cannot be.
         reason: why, for the first of them.
         dropped: metric points or log records that are not ours to keep.
+        drops: what the sender says that it could not record.
     """
 
     spans: list[Row] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Batch:
     rejected: int = 0
     reason: str = ""
     dropped: int = 0
+    drops: list[DropPoint] = field(default_factory=list)
 
     def reject(self, error: ImpossibleSpan) -> None:
         """Count one that cannot be; the others are kept."""
@@ -77,7 +80,7 @@ def decode(signal: str, request: Any) -> Batch:
         return _decode_traces(request)
     if signal == "logs":
         return _decode_logs(request)
-    return Batch(dropped=sum(_points(request)))
+    return Batch(dropped=sum(_points(request)), drops=list(_drops(request)))
 
 
 def _decode_traces(request: ExportTraceServiceRequest) -> Batch:
@@ -140,6 +143,14 @@ def _resource(resource: Any) -> tuple[str | None, str | None]:
     attributes = attributes_of(resource.attributes)
     service = attributes.get("service.name")
     return (service if isinstance(service, str) else None), attributes_to_text(attributes)
+
+
+def _drops(request: ExportMetricsServiceRequest) -> Iterable[DropPoint]:
+    for group in request.resource_metrics:
+        sender = group.resource.SerializeToString(deterministic=True).hex()
+        for scoped in group.scope_metrics:
+            for metric in scoped.metrics:
+                yield from drop_points(metric, sender)
 
 
 def _points(request: ExportMetricsServiceRequest) -> Iterable[int]:

@@ -10,6 +10,8 @@ from typing import Any
 from jobspan.backends.reader import StoreReader
 from jobspan.errors import BackendError
 from jobspan.server.decoding import Batch, decode, parse
+from jobspan.server.drops import Drops
+from jobspan.server.retention import KEEP_ALL, Retention
 from jobspan.server.store import Store
 from jobspan.server.writer import Writer
 
@@ -42,12 +44,14 @@ class Intake:
     store: Store
     counters: Counters = field(default_factory=Counters)
     max_waiting_bytes: int = MAX_WAITING_BYTES
+    retention: Retention = KEEP_ALL
+    drops: Drops = field(default_factory=Drops)
     _waiting_bytes: int = 0
     _writer: Writer = field(init=False)
     _decoder: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "jobspan-decoder"))
 
     def __post_init__(self) -> None:
-        self._writer = Writer(self.store)
+        self._writer = Writer(self.store, self.retention)
 
     def reader(self) -> StoreReader:
         """Return who answers questions."""
@@ -92,5 +96,6 @@ class Intake:
         self.counters.rejected += batch.rejected
         if signal == "metrics":
             self.counters.metrics_dropped += batch.dropped
+            self.drops.add(batch.drops)
         else:
             self.counters.logs_dropped += batch.dropped

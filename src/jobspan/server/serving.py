@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from jobspan.backends.address import ServerAddress, remove_address, write_address
 from jobspan.server import Serving, api, grpc_receiver, http_receiver, listening
 from jobspan.server.intake import Intake
+from jobspan.server.retention import Retention
 from jobspan.server.store import Store
 
 _logger = logging.getLogger("jobspan.server")
@@ -28,7 +29,14 @@ _BACKLOG = 2048
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  recognised, not listened on
 
 
-def run(store: Path, host: str, grpc_port: int, http_port: int, ready: Callable[[Serving], None] | None) -> None:
+def run(
+    store: Path,
+    host: str,
+    grpc_port: int,
+    http_port: int,
+    ready: Callable[[Serving], None] | None,
+    retention: Retention,
+) -> None:
     """Serve until a signal; see ``jobspan.server.serve``."""
     if not _is_loopback(host):
         _logger.warning("listening on %s: anyone who reaches it can read and write, there is no login", host)
@@ -36,7 +44,7 @@ def run(store: Path, host: str, grpc_port: int, http_port: int, ready: Callable[
     listening.check("gRPC", host, grpc_port, "--grpc-port")
     listening.check("HTTP", host, http_port, "--http-port")
     store = store.expanduser().resolve()
-    with contextlib.closing(Intake(Store(store))) as intake:
+    with contextlib.closing(Intake(Store(store), retention=retention)) as intake:
         asyncio.run(_serve(intake, store, host, grpc_port, http_port, ready))
 
 

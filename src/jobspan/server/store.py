@@ -33,8 +33,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.connection = _open(path)
-        rows = self.connection.execute("SELECT attributes, id FROM resources").fetchall()
-        self._resources: dict[str | None, int] = dict(rows)
+        self._resources = self._read_resources()
         self._counters: dict[str, int] = dict(self.connection.execute("SELECT name, value FROM counters").fetchall())
 
     def count_spans(self) -> int:
@@ -70,10 +69,18 @@ class Store:
                 self.connection.rollback()
             raise
 
+    def forget_resources(self) -> None:
+        """Let go of the resources whose spans are all gone."""
+        self.connection.execute(_FORGET_RESOURCES)
+        self._resources = self._read_resources()
+
     def close(self) -> None:
         """Write everything into the one file and let go of it."""
         self.connection.execute("CHECKPOINT")
         self.connection.close()
+
+    def _read_resources(self) -> dict[str | None, int]:
+        return dict(self.connection.execute("SELECT attributes, id FROM resources").fetchall())
 
     def _add(self, batches: Sequence[Batch]) -> None:
         spans = self._with_resources(row for batch in batches for row in batch.spans)
@@ -120,7 +127,7 @@ class Store:
     def _resource(self, text: str | None) -> int:
         number = self._resources.get(text)
         if number is None:
-            number = self._resources[text] = len(self._resources) + 1
+            number = self._resources[text] = max(self._resources.values(), default=0) + 1
             self.connection.execute("INSERT INTO resources VALUES (?, ?)", [number, text])
         return number
 
@@ -141,6 +148,9 @@ class Store:
 
 _SAME_IDS = "a.span_id = s.span_id AND a.trace_lo = s.trace_lo AND a.trace_hi = s.trace_hi"
 _FORGET_STARTED = f"DELETE FROM started s USING arriving a WHERE {_SAME_IDS}"  # noqa: S608  constants
+_FORGET_RESOURCES = """
+DELETE FROM resources WHERE id NOT IN (SELECT resource FROM spans UNION SELECT resource FROM started)
+"""
 _CONTENT_NAMES = ", ".join(name for name, _ in CONTENT_COLUMNS)
 
 

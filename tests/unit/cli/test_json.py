@@ -27,8 +27,11 @@ _PROMISED = {
     "GROUP_KEYS": "key jobs job_names first first_unix_nano last last_unix_nano newest_job_id",
     "SPREAD_KEYS": "p50 p95",
     "JOB_FOLD_KEYS": "job_name depth jobs states failed retries waited_s ran_s memory_bytes memory_is_peak",
-    "COMMAND_KEYS": """command_id command_name start start_unix_nano end end_unix_nano duration_s exit_code error_type
-        host pid service trace_id put not_put put_s states nested_states retries jobs runs""",
+    "COMMAND_KEYS": """command_id command_name start start_unix_nano end end_unix_nano duration_s exit_code
+        outcome exit_signal error_type host pid service trace_id put not_put put_s states nested_states retries jobs
+        runs""",
+    "COMMAND_ROW_KEYS": """command_id command_name start start_unix_nano end end_unix_nano duration_s exit_code outcome
+        exit_signal error_type host pid service trace_id put not_put done failed running retries""",
     "ANCESTOR_KEYS": "job_id job_name",
     "JOB_KEYS": """job_id job_name queue state failed command_id command_name ancestors children trace_id publishes
         runs""",

@@ -31,7 +31,10 @@ def test_the_version_is_told() -> None:
 def test_without_a_subcommand_the_help_is_shown() -> None:
     seen = typed()
     assert seen.code == 0
-    assert [line.split()[0] for line in seen.out.splitlines()[-5:]] == ["failed", "runs", "show", "serve", "demo"]
+    commands = [line.split()[0] for line in seen.out.splitlines()[-10:]]
+    assert commands == [
+        *("failed", "runs", "show", "queues", "workers", "health", "monitor", "run", "serve", "demo"),
+    ]
 
 
 @pytest.mark.parametrize(

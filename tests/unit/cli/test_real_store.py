@@ -30,6 +30,9 @@ _SCREENS = (
     ("runs", "--command", "7f3a", "--job", "*a*", "--json"),
     ("failed", "--job", "nope"),
     ("runs", "--since", "5m"),
+    ("runs", "--commands"),
+    ("runs", "--commands", "--command", "7f3a", "--json"),
+    ("runs", "--commands", "--command", "nope"),
     ("show", "7f3a"),
     ("show", "030f"),
     ("show", "ab00"),
@@ -74,7 +77,7 @@ class Serving(NamedTuple):
 @pytest.fixture
 def serving(store: Path) -> Iterator[Serving]:
     """``jobspan serve`` over the night's store, until the test ends."""
-    ports = ("--grpc-port", "0", "--http-port", "0")
+    ports = ("--grpc-port", "0", "--http-port", "0", "--keep", "off")
     process = _jobspan("serve", "--store", str(store), *ports)
     assert process.stdout
     said = ""

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from jobspan.flight import layout, reading, records
-from jobspan.flight.folder import private_folder
+from jobspan.flight.folder import default_folder, private_folder
 from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import SpanRecord
 from jobspan.flight.writing import FlightFile
 
+NOISE = os.urandom(2_500).hex()
+"""A text that does not fit into a small slot, compressed or not."""
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -49,7 +51,7 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
         freed = file.write(layout.OPEN, records.encode(record(2)))
         assert freed is not None
         file.free(freed)
-        large = file.write(layout.FINISHED, records.encode(record(3, "x" * 5000)))
+        large = file.write(layout.FINISHED, records.encode(record(3, NOISE)))
         assert large is not None
         unwinding = file.write(layout.OPEN, records.encode(record(4)))
         assert unwinding is not None
@@ -68,11 +70,32 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
     found = [(left.state, left.span, left.seen_ns, left.resident_bytes) for left in estate.left]
     assert sorted(found, key=lambda row: row[1].span_id) == [
         (layout.OPEN, record(1), 0, 0),
-        (layout.FINISHED, record(3, "x" * 5000), 0, 0),
+        (layout.FINISHED, record(3, NOISE), 0, 0),
         (layout.UNWINDING, record(4), 7, 1024),
     ]
     assert list(tmp_path.iterdir()) == []
     assert reading.take(path) is None
+
+
+def test_what_one_takes_and_does_not_live_to_tell_is_there_for_the_next(tmp_path: Path) -> None:
+    def live() -> None:
+        FlightFile(tmp_path).write(layout.OPEN, records.encode(record(1)))
+
+    in_a_process_that_dies(live)
+    (path,) = tmp_path.iterdir()
+
+    def work() -> None:
+        with reading.taken(path) as estate:
+            assert estate is not None
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    in_a_process_that_dies(work)
+    with reading.taken(path) as estate:
+        assert estate is not None
+        assert reading.take(path) is None
+        with reading.taken(path, is_watched=True) as ours:
+            assert ours == estate
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_killed_while_it_writes_leaves_no_half_record(tmp_path: Path) -> None:
@@ -110,6 +133,27 @@ def test_the_file_of_a_living_process_is_nobodys_to_take(tmp_path: Path) -> None
     assert not reading.is_orphaned(ours.path)
     ours.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_never_finished_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    old, new = tmp_path / f"1-x{layout.NEW}", tmp_path / f"2-x{layout.NEW}"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    reading.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [new]
+
+
+def test_what_nobody_has_told_in_a_week_is_removed(tmp_path: Path) -> None:
+    living = FlightFile(tmp_path)
+    for _ in range(2):
+        in_a_process_that_dies(lambda: FlightFile(tmp_path).seen(1))
+    old, *new = reading.orphans(tmp_path)
+    for path in (old, living.path):
+        os.utime(path, (0, 0))
+    reading.forget_old(tmp_path)
+    assert set(tmp_path.iterdir()) == {*new, living.path}
+    living.remove()
 
 
 def test_a_process_is_known_by_more_than_its_pid() -> None:
@@ -166,16 +210,54 @@ def test_a_full_file_takes_no_more_and_a_freed_slot_is_used_again(tmp_path: Path
     file.remove()
 
 
+def test_a_file_whose_descriptor_the_job_has_closed_goes_on_and_touches_nobody_elses(tmp_path: Path) -> None:
+    folder, others = tmp_path / "flight", tmp_path / "others"
+    others.mkdir()
+
+    def work() -> None:
+        file = FlightFile(private_folder(folder))
+        os.closerange(3, 200)
+        held = [(others / str(number)).open("wb") for number in range(50)]
+        for number in range(1, 101):
+            file.write(layout.OPEN, records.encode(record(number, NOISE if number < 9 else "")))
+        if os.fork() == 0:
+            file.leave()
+            del file
+            for other in held:
+                other.write(b"mine")
+                other.close()
+            os._exit(0)
+        os.wait()
+
+    in_a_process_that_dies(work)
+    assert {path.stat().st_size for path in others.iterdir()} == {4}
+    (path,) = folder.iterdir()
+    assert reading.is_orphaned(path)
+    estate = reading.take(path)
+    assert estate is not None
+    assert sorted(left.span.span_id for left in estate.left) == list(range(1, 101))
+
+
 def test_long_texts_are_cut_but_ids_never() -> None:
     job_id = "i" * 5_000
     long = record(1)._replace(
         attributes={"messaging.message.id": job_id, "jobspan.job.kwargs": "k" * 40_000},
         events=(("exception", 1, {"exception.stacktrace": "begin" + "s" * 40_000 + "end"}),),
     )
-    short = records.cut(long)
+    short = records.cut(long, 2_000)
     assert short.attributes["messaging.message.id"] == job_id
     assert len(records.encode(short)) < layout.LARGE.slot_bytes - layout.SLOT.size
     assert short.events[0][2]["exception.stacktrace"].endswith("end")
+
+
+def test_hundreds_of_failures_with_their_stacks_find_room(tmp_path: Path) -> None:
+    stack = "".join(f'  File "/srv/venv/lib/python3.11/site-packages/shop/{n}.py", line {n}\n' for n in range(80))
+    failed = record(1)._replace(events=(("exception", 1, {"exception.stacktrace": stack}),), status=(2, "no"))
+    assert len(stack) > 2 * layout.SMALL.slot_bytes
+    file = FlightFile(tmp_path)
+    assert None not in [file.write(layout.FINISHED, records.encode(failed)) for _ in range(500)]
+    assert records.decode(records.encode(failed)) == failed
+    file.remove()
 
 
 def test_the_folder_is_this_users_alone(tmp_path: Path) -> None:
@@ -189,3 +271,12 @@ def test_the_folder_is_this_users_alone(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         private_folder(tmp_path / "file")
+
+
+def test_processes_that_send_their_spans_elsewhere_have_another_folder() -> None:
+    here, there = ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{host}:4317"} for host in ("here", "there"))
+    tenant = {**here, "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=secret"}
+    folders = [default_folder(environ) for environ in (here, there, tenant, {})]
+    assert len(set(folders)) == 4
+    assert default_folder({**here, "OTEL_SERVICE_NAME": "worker"}) == folders[0]
+    assert not [folder for folder in folders if "secret" in str(folder)]

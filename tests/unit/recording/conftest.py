@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,7 +45,9 @@ class Recorded:
 @pytest.fixture
 def recording() -> Callable[..., Recorded]:
     """Make a recorder with the given settings."""
-    return lambda **settings: Recorded(Settings(**settings))
+    return lambda **settings: Recorded(
+        Settings(**{"state_dir": os.environ["OTEL_PYTHON_JOBSPAN_STATE_DIR"], **settings})
+    )
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from unit.recording.builders import publish_finished, publish_started, run_finis
 exporter = InMemorySpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
-tell = Recorder(Settings(), tracer_provider=provider)
+tell = Recorder(Settings(state_dir="off"), tracer_provider=provider)
 tell(run_started())
 dropped.count("before", "counted by the parent")
 at_start = resident_bytes()
@@ -51,47 +51,3 @@ def test_a_child_neither_ends_nor_counts_what_is_its_parents_and_measures_itself
         check=False,
     )
     assert done.stdout.splitlines() == ["0 {} True", "1 {'before': 1}"], done.stderr
-
-
-FORK_IN_AN_EXPORT = """
-import os, threading
-from opentelemetry.metrics import set_meter_provider
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, PeriodicExportingMetricReader
-from jobspan.recording.sdk.fork_gate import guard_forks
-
-exporting = threading.Event()
-
-class Slow(MetricExporter):
-    def export(self, *_, **__):
-        exporting.set()
-        threading.Event().wait(0.3)
-        return MetricExportResult.SUCCESS
-    def force_flush(self, *_, **__):
-        return True
-    def shutdown(self, *_, **__):
-        pass
-
-provider = MeterProvider([PeriodicExportingMetricReader(Slow(), export_interval_millis=1e9)])
-set_meter_provider(provider)
-provider.get_meter("anybody").create_counter("a").add(1)
-guard_forks()
-threading.Thread(target=provider.force_flush, daemon=True).start()
-exporting.wait(10)
-child = os.fork()
-flush = threading.Thread(target=provider.force_flush, daemon=True)
-flush.start()
-flush.join(5)
-print("hangs" if flush.is_alive() else "exports", flush=True)
-if child:
-    os.waitpid(child, 0)
-os._exit(0)
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_child_that_is_forked_while_metrics_are_exported_can_export_its_own() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FORK_IN_AN_EXPORT], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout.splitlines() == ["exports", "exports"], done.stderr

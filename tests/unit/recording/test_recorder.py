@@ -271,6 +271,7 @@ def test_a_command_counts_what_it_put_and_what_it_could_not(recorded: Recorded) 
                     "process.executable.name": ANY_TEXT,
                     "process.pid": ANY_INT,
                     "process.exit.code": 3,
+                    "jobspan.command.outcome": "failed",
                     "error.type": "3",
                 },
             )
@@ -491,7 +492,7 @@ def test_an_eager_run_carries_its_callers_command_to_what_it_puts(recorded: Reco
 
 
 def test_without_an_sdk_a_publish_leaves_nothing_of_ours_on_its_message() -> None:
-    tell = Recorder(Settings(), tracer_provider=NoOpTracerProvider())
+    tell = Recorder(Settings(state_dir="off"), tracer_provider=NoOpTracerProvider())
     carrier: dict[str, Any] = {c.MEMBERS_FIELD: "1;m=0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7", "mine": 1}
     tell(publish_started(carrier=carrier))
     tell(publish_finished())
@@ -499,7 +500,7 @@ def test_without_an_sdk_a_publish_leaves_nothing_of_ours_on_its_message() -> Non
 
 
 def test_without_an_sdk_the_context_that_came_travels_on() -> None:
-    tell = Recorder(Settings(), tracer_provider=NoOpTracerProvider())
+    tell = Recorder(Settings(state_dir="off"), tracer_provider=NoOpTracerProvider())
     carrier: dict[str, Any] = {}
     came = SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0x00F067AA0BA902B7, is_remote=True)
     with use_span(NonRecordingSpan(came)):

@@ -231,7 +231,7 @@ class Hooked:
 
     def __init__(self, **hooks: Any) -> None:
         self.provider = TracerProvider()
-        self.tell = Recorder(Settings(), tracer_provider=self.provider, **hooks)
+        self.tell = Recorder(Settings(state_dir="off"), tracer_provider=self.provider, **hooks)
 
 
 def test_hooks_are_given_the_span_and_the_job_inside_the_spans_context() -> None:
@@ -254,7 +254,7 @@ def test_hooks_are_not_called_for_spans_that_are_not_recorded() -> None:
 
     hooked: Any = Hooked()
     hooked.tell = Recorder(
-        Settings(), tracer_provider=TracerProvider(sampler=ALWAYS_OFF), publish_hook=hook, run_hook=hook
+        Settings(state_dir="off"), tracer_provider=TracerProvider(sampler=ALWAYS_OFF), publish_hook=hook, run_hook=hook
     )
     travel(hooked)
     assert dropped.counts() == {}
@@ -295,7 +295,7 @@ def test_current_job_of_a_job_without_a_span_takes_attributes_and_records_nothin
     tell: Any = recorded
     if not has_sdk:
         tell = Hooked()
-        tell.tell = Recorder(Settings(), tracer_provider=trace.NoOpTracerProvider())
+        tell.tell = Recorder(Settings(state_dir="off"), tracer_provider=trace.NoOpTracerProvider())
 
     def body() -> None:
         job = jobspan.current_job()

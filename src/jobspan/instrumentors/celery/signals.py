@@ -93,12 +93,14 @@ class RunHooks:
         at_ns = time.time_ns()
         request: Context = task.request
         was_terminated, outer = getattr(request, _BEFORE, (False, None))
-        if _has_been_terminated[0] and not was_terminated:
-            # Whoever sent the signal (hard limit, revoke, shutdown) knows how this run ended.
-            self._sink(RunAbandoned(id(request)))
-            return
         leaving = sys.exc_info()[1]
-        self._sink(how_it_ended(id(request), task, state, retval, leaving if leaving is not outer else None, at_ns))
+        ended = how_it_ended(id(request), task, state, retval, leaving if leaving is not outer else None, at_ns)
+        if _has_been_terminated[0] and not was_terminated:
+            # Whoever sent the signal (hard limit, revoke, shutdown) knows how this run ended, unless that was nobody
+            # of Celery's, and the job went on and came to a state of its own.
+            self._sink(RunAbandoned(id(request), ended if state is not None else None))
+        else:
+            self._sink(ended)
 
     @guarded
     def internal_error(self, sender: Any = None, request: Any = None, exception: Any = None, **_: Any) -> None:

@@ -8,13 +8,20 @@ from typing import Any, ClassVar
 from jobspan import settings
 from jobspan.events import Sink
 from jobspan.instrumentors.base import LibraryInstrumentor
+from jobspan.instrumentors.commands.by_hand import HandHooks
+from jobspan.instrumentors.commands.daemons import Daemons
+from jobspan.instrumentors.commands.programs import ProgramHooks
+from jobspan.instrumentors.commands.script import ScriptHooks
+from jobspan.instrumentors.commands.termination import Termination
 from jobspan.instrumentors.contrib import Contrib, ContribClick
-from jobspan.instrumentors.patches import Patches
+from jobspan.instrumentors.guard import guarded
+from jobspan.instrumentors.patches import Patches, when_imported
 
 
 class CommandInstrumentor(LibraryInstrumentor):
-    """Every Click command becomes the root span of the work that it causes.
+    """Every console command becomes the root span of the work that it causes.
 
+    Click and Typer commands, Django's management commands, and any other script or ``python -m``.
     ``instrument()`` without arguments does what ``opentelemetry-instrument`` does.
     """
 
@@ -24,13 +31,54 @@ class CommandInstrumentor(LibraryInstrumentor):
     entry_point: ClassVar[str] = "jobspan_commands"
     contrib: ClassVar[type[Contrib] | None] = ContribClick
 
+    @property
+    def sink(self) -> Sink | None:
+        """Return where command events go; None while this is switched off."""
+        return getattr(self, "_commands", None)
+
     def _instrument(self, **kwargs: Any) -> None:
         self._excluded = settings.load(kwargs).excluded_commands
+        self._commands: Sink | None = None
         super()._instrument(**kwargs)
+        self._join()
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        super()._uninstrument(**kwargs)
+        self._commands = None
+
+    @guarded
+    def _join(self) -> None:
+        sink = self._termination()
+        ScriptHooks(sink, self._excluded).install(self._patches)
+        Daemons(sink).install(self._patches)
+        ProgramHooks(sink).install(self._patches)
+        HandHooks(sink).install(self._patches)
+        when_imported("typer.core", self._hook_typer, self._patches)
+        when_imported("django.core.management.base", self._hook_django, self._patches)
 
     def _hook(self, module: ModuleType, sink: Sink, patches: Patches) -> None:
         from jobspan.instrumentors.commands.click import ClickHooks
 
-        hooks = ClickHooks(sink, self._excluded)
-        patches.wrap(module.Command, "main", hooks.main)
-        patches.wrap(module.Command, "invoke", hooks.invoke)
+        ClickHooks(self._termination(), self._excluded).install(module, patches)
+
+    @guarded
+    def _hook_typer(self, module: ModuleType) -> None:
+        from jobspan.instrumentors.commands.click import ClickHooks
+
+        ClickHooks(self._termination(), self._excluded).install_typer(module, self._patches)
+
+    @guarded
+    def _hook_django(self, module: ModuleType) -> None:
+        from jobspan.instrumentors.commands.django import DjangoHooks
+
+        hooks = DjangoHooks(self._termination(), self._excluded)
+        self._patches.wrap(module.BaseCommand, "run_from_argv", hooks.run_from_argv)
+        self._patches.wrap(module.BaseCommand, "execute", hooks.execute)
+
+    def _termination(self) -> Sink:
+        """Return the sink of all hooks, made once."""
+        if self._commands is None:
+            termination = Termination(self._sink)
+            self._patches.on_undo(termination.forget)
+            self._commands = termination
+        return self._commands

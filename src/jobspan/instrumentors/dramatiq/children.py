@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import multiprocessing.process
 import os
 import time
@@ -79,6 +80,8 @@ class Children:
 
     @guarded
     def _ends(self) -> None:
+        # Dramatiq has closed its log by now, and an exporter may have something to say yet.
+        logging.raiseExceptions = False
         for process in list(self._started):
             self._seen(process)
         self._sink(WatchEnded(_is_final))

@@ -18,13 +18,11 @@ def confirm_to(arrived: Callable[[Iterable[int]], None], provider: Any) -> int:
     """
     found = 0
     for exporter in exporters_of(provider):
-        found += 1
-        if not hasattr(exporter, _MARK):
-            _stand_around(exporter, arrived)
+        found += hasattr(exporter, _MARK) or _stand_around(exporter, arrived)
     return found
 
 
-def _stand_around(exporter: Any, arrived: Callable[[Iterable[int]], None]) -> None:
+def _stand_around(exporter: Any, arrived: Callable[[Iterable[int]], None]) -> bool:
     export = exporter.export
 
     def export_and_tell(spans: Any, *args: Any, **kwargs: Any) -> Any:
@@ -34,5 +32,9 @@ def _stand_around(exporter: Any, arrived: Callable[[Iterable[int]], None]) -> No
             arrived([span.context.span_id for span in spans])
         return result
 
-    exporter.export = export_and_tell
-    setattr(exporter, _MARK, True)
+    try:
+        setattr(exporter, _MARK, True)
+        exporter.export = export_and_tell
+    except AttributeError:
+        return False  # it takes no attributes
+    return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,14 +19,27 @@ from jobspan.recording.sdk.pipeline import exporters_of, providers
 _logger = logging.getLogger("jobspan.flush")
 
 DEADLINE_S = 2.0
+_SHUTDOWN_S = 0.2
+_shares = 1
+_is_in_vain = False
 _askers = 0
 _before: list[Callable[[], None]] = []
 _last: list[Callable[[], None]] = []
 _standby: _Standby | None = None
+_turn = threading.Lock()
+_to_wait = [True]
 
 
-def flush(deadline_s: float = DEADLINE_S) -> bool:
+def share_the_deadline() -> None:
+    """Take half of it from now on: another process leaves before or after this one, and both are waited for."""
+    global _shares  # noqa: PLW0603 - a process watches, or is watched, or neither
+    _shares = 2
+
+
+def flush(deadline_s: float | None = None) -> bool:
     """Export all signals of the global providers; False when the deadline came first."""
+    if deadline_s is None:
+        deadline_s = DEADLINE_S / _shares
     for step in _before:
         step()
     done = threading.Event()
@@ -47,28 +61,52 @@ def last(step: Callable[[], None]) -> None:
 
 
 def flush_and_leave() -> None:
-    """Export all signals of a process that leaves without its exit handlers."""
-    flush()
+    """Export all signals of a process that leaves, perhaps without its exit handlers."""
+    global _is_in_vain  # noqa: PLW0603 - who waited once for nothing does not wait again in an exit handler
+    _is_in_vain = not flush()
     _take_last_steps()
 
 
 def flush_soon() -> None:
-    """Export all signals without waiting for it."""
-    _started(_flush_all, threading.Event())
+    """Export all signals without waiting for it.
+
+    One flush runs and one waits, however many ask: a collector that is away would have a thread for each of them.
+    """
+    try:
+        _to_wait.pop()
+    except IndexError:
+        return  # the one that waits will have ours too
+    if not _started(_flush_in_turn, threading.Event()):
+        _to_wait.append(True)
 
 
-def flush_or_give_up(deadline_s: float = DEADLINE_S) -> None:
+def flush_or_give_up() -> None:
     """Export all signals; past the deadline stop the exporters, and say so."""
-    is_done = flush(deadline_s)
+    # The process is leaving: what a handler says of a log that is closed already helps nobody.
+    logging.raiseExceptions = False
+    is_done = not _is_in_vain and flush()
     _take_last_steps()
     if is_done:
         return
-    _logger.warning("telemetry could not be sent within %.0f s: what is left is dropped", deadline_s)
-    # The process is leaving: what the exporters say of being stopped helps nobody.
+    _logger.warning("telemetry could not be sent within %g s: what is left is dropped", DEADLINE_S / _shares)
+    # Nor does what the exporters say of being stopped.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     for exporter in _exporters():
         if not _started(_stop, exporter):
             _stop(exporter)
+    _shut_down_without_waiting()
+
+
+def _shut_down_without_waiting() -> None:
+    """Do what the SDK's exit handlers would do: they wait for a request over HTTP that nobody can cut short."""
+    done = threading.Event()
+    if _started(_shut_down_all, done):
+        for provider in providers():
+            for name in ("_atexit_handler", "_at_exit_handler"):
+                handler = getattr(provider, name, None)
+                if handler is not None:
+                    atexit.unregister(handler)
+        done.wait(_SHUTDOWN_S)
 
 
 def _take_last_steps() -> None:
@@ -120,6 +158,12 @@ def _started(work: Callable[[Any], None], argument: Any) -> bool:
     return True
 
 
+def _flush_in_turn(done: threading.Event) -> None:
+    with _turn:
+        _to_wait.append(True)
+        _flush_all(done)
+
+
 def _flush_all(done: threading.Event) -> None:
     for provider in providers():
         try:
@@ -129,13 +173,28 @@ def _flush_all(done: threading.Event) -> None:
     done.set()
 
 
-def _stop(exporter: Any) -> None:
+def _shut_down_all(done: threading.Event) -> None:
+    for provider in providers():
+        _stop(provider)
+    done.set()
+
+
+def _stop(part: Any) -> None:
     try:
-        exporter.shutdown()
+        part.shutdown()
     except Exception:
-        _logger.debug("shutdown of %r failed", exporter, exc_info=True)
+        _logger.debug("shutdown of %r failed", part, exc_info=True)
 
 
 def _exporters() -> Iterator[Any]:
     for provider in providers():
         yield from exporters_of(provider)
+
+
+def _forget() -> None:
+    global _turn
+    _turn, _to_wait[:] = threading.Lock(), [True]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

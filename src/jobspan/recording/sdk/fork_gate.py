@@ -94,9 +94,22 @@ def _after_in_child() -> None:
     _release()
     for owner, name in _missed:
         # Its holder is a thread of the parent: nobody here would ever give it back.
-        setattr(owner, name, threading.RLock())
+        setattr(owner, name, threading.Lock())
     _missed.clear()
+    _renew_measuring()
     _gate.renew()
+
+
+def _renew_measuring() -> None:
+    """Renew the locks of measurements: a thread of the parent may have been measuring at the fork."""
+    consumer = getattr(get_meter_provider(), "_measurement_consumer", None)
+    for storage in getattr(consumer, "_reader_storages", {}).values():
+        storage._lock = threading.RLock()  # noqa: SLF001 - the SDK renews those of its providers only
+        for matches in getattr(storage, "_instrument_view_instrument_matches", {}).values():
+            for match in matches:
+                match._lock = threading.Lock()  # noqa: SLF001 - as above
+                for aggregation in getattr(match, "_attributes_aggregation", {}).values():
+                    aggregation._lock = threading.Lock()  # noqa: SLF001 - as above
 
 
 def _release() -> None:

@@ -21,6 +21,18 @@ def providers() -> Iterator[Any]:
             yield provider
 
 
+def leads_somewhere(provider: Any) -> bool:
+    """Say whether somebody takes the spans of a tracer provider out of this process: a test's memory does not.
+
+    An SDK that keeps its processors elsewhere may.
+    """
+    pipeline = getattr(provider, "_active_span_processor", None)
+    processors = getattr(pipeline, "_span_processors", None)
+    if processors is None:
+        return hasattr(provider, "force_flush")
+    return any(type(_exporter_of(each)).__name__ != "InMemorySpanExporter" for each in processors)
+
+
 def exporters_of(provider: Any) -> Iterator[Any]:
     """Yield the exporters of a provider of any signal."""
     pipeline = getattr(provider, "_active_span_processor", None) or getattr(
@@ -33,10 +45,11 @@ def exporters_of(provider: Any) -> Iterator[Any]:
             yield exporter
 
 
-def readers_of(provider: Any) -> Iterator[Any]:
-    """Yield the metric readers of a provider; before SDK 1.45 its configuration has them."""
-    of_old = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
-    yield from getattr(provider, "_metric_readers", of_old)
+def readers_of(provider: Any) -> tuple[Any, ...]:
+    """Return the readers of a meter provider; none of another provider."""
+    # Their place before version 1.45 was the configuration.
+    before = getattr(getattr(provider, "_sdk_config", None), "metric_readers", ())
+    return tuple(getattr(provider, "_metric_readers", before))
 
 
 def _exporter_of(holder: Any) -> Any:

@@ -1,0 +1,124 @@
+"""Run one of the examples on private servers: ``python examples/run.py django``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from jobspan import conventions as c
+from jobspan.backends import open_backend
+from jobspan.backends.address import read_address
+from jobspan.backends.base import Backend, Match
+from jobspan.demo.broker import start_broker
+from jobspan.demo.programs import Program, free_port, instrumented, is_listening, python, start
+from jobspan.runs import is_command, is_publish, is_run
+
+HERE = Path(__file__).parent
+CELERY = ("worker", "--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
+DRAMATIQ = ("--processes", "1", "--threads", "2")
+DONE_S = 30.0
+
+
+class Project(NamedTuple):
+    """How a project is started: its console command, and each worker with what it says when it is ready."""
+
+    command: tuple[str, ...]
+    workers: tuple[tuple[tuple[str, ...], str], ...]
+
+
+PROJECTS = {
+    "django": Project(
+        ("manage.py", "import_users", "3"),
+        (
+            (("-m", "celery", "-A", "shop.celery", *CELERY), " ready."),
+            (("manage.py", "rundramatiq", *DRAMATIQ), "Worker process is ready"),
+        ),
+    ),
+    "flask": Project(
+        ("-m", "flask", "--app", "app", "users", "import", "3"), ((("-m", "celery", "-A", "jobs", *CELERY), " ready."),)
+    ),
+    "typer": Project(
+        ("tool.py", "users", "import", "3"), ((("-m", "dramatiq", "jobs", *DRAMATIQ), "Worker process is ready"),)
+    ),
+    "script": Project(("import_users.py", "3"), ((("-m", "celery", "-A", "jobs", *CELERY), " ready."),)),
+}
+
+
+def main(name: str) -> int:
+    """Run an example and return the exit code of its command."""
+    project = PROJECTS[name]
+    programs: list[Program] = []
+    with tempfile.TemporaryDirectory(prefix="jobspan-example-") as folder:
+        try:
+            return _run(project, HERE / name, Path(folder), programs)
+        finally:
+            for program in reversed(programs):
+                program.stop()
+
+
+def _run(project: Project, home: Path, folder: Path, programs: list[Program]) -> int:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "JOBSPAN_"))}
+    environ["BROKER_URL"] = start_broker(folder, environ, programs).url
+    url, port = _receiver(folder, environ, programs)
+    environ |= {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "PYTHONPATH": str(home),
+        # OpenTelemetry's instrumentation of Django asks for it before manage.py can set it.
+        "DJANGO_SETTINGS_MODULE": "shop.settings",
+    }
+    for number, (args, ready) in enumerate(project.workers):
+        worker = start(f"worker-{number}", instrumented(*_in(home, args)), folder, environ, programs)
+        worker.wait_until(lambda worker=worker, ready=ready: worker.has_said(ready))
+    code = subprocess.run(instrumented(*_in(home, project.command)), env=environ, cwd=folder, check=False).returncode
+    backend = open_backend(folder / "jobspan.duckdb", url)
+    try:
+        command_id = _when_done(backend)
+    finally:
+        backend.close()
+    show = "from jobspan.cli import main; main()"
+    subprocess.run(python("-c", show, "show", command_id, "--backend", url), env=environ, check=False)
+    return code
+
+
+def _receiver(folder: Path, environ: dict[str, str], programs: list[Program]) -> tuple[str, int]:
+    store, port = folder / "jobspan.duckdb", free_port()
+    options = ("--store", str(store), "--grpc-port", str(port), "--http-port", "0")
+    receiver = start("receiver", python("-m", "jobspan.server", *options), folder, environ, programs)
+    receiver.wait_until(lambda: is_listening(port) and read_address(store) is not None)
+    address = read_address(store)
+    return (address.url if address else ""), port
+
+
+def _in(home: Path, args: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a command line with its script, if it is one, by its whole path."""
+    return (str(home / args[0]), *args[1:]) if args[0].endswith(".py") else args
+
+
+def _when_done(backend: Backend) -> str:
+    """Wait until every job of the command has had its last run, and return the command's id."""
+    deadline = time.monotonic() + DONE_S
+    while time.monotonic() < deadline:
+        for match in backend.find(""):
+            spans = backend.story(Match("command", match.id)) if match.kind == "command" else ()
+            put = {span.attributes.get(c.MESSAGING_MESSAGE_ID) for span in spans if is_publish(span)}
+            done = {
+                span.attributes.get(c.MESSAGING_MESSAGE_ID)
+                for span in spans
+                if is_run(span) and span.attributes.get(c.JOBSPAN_JOB_FINAL)
+            }
+            if put and put <= done and any(is_command(span) for span in spans):
+                return match.id
+        time.sleep(0.2)
+    raise SystemExit(f"the jobs were not done after {DONE_S:.0f} s")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] and sys.argv[1] in PROJECTS:
+        sys.exit(main(sys.argv[1]))
+    sys.exit(f"python examples/run.py with one of: {', '.join(PROJECTS)}")

@@ -1,0 +1,73 @@
+"""The shortest beginnings of ids that still name one thing in a store.
+
+To compare with every id would be to read them all. An id is compared with those asked for beside it and with those of
+the newest spans; the more the store keeps beyond them, the longer it stays, so that a second one that begins alike is
+unlikely there. One that is there all the same is told by ``find``, which answers with both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, log
+from string import hexdigits
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SHORTEST = 4
+"""Nothing is cut to less, and nobody may type less."""
+
+_NEWEST_SPANS = 200_000
+_UNLIKELY = 64
+"""One id in so many may have a namesake among the older spans."""
+
+_HEAD_BITS = 4 * SHORTEST
+_TRACE_HALF_BITS = 64
+
+
+def shorten(cursor: DuckDBPyConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the short form of each id, at least ``SHORTEST`` characters; whole where nothing shorter is unique."""
+    spans, since_ns = cursor.execute(_SIZE).fetchall()[0]
+    at_least = least_length(spans)
+    traces = [int(full[:SHORTEST], 16) for full in ids if all(digit in hexdigits for digit in full[:SHORTEST])]
+    rows = cursor.execute(_NEIGHBOURS, [list(ids), since_ns, since_ns, since_ns, traces]).fetchall()
+    return {full: cut(full, [other for other in beside if other], at_least) for full, *beside in rows}
+
+
+def cut(full: str, others: Sequence[str], at_least: int = SHORTEST) -> str:
+    """Return the beginning of an id that none of the others shares; whole when another continues it."""
+    shared = max((_shared(full, other) for other in others), default=0)
+    return full[: max(at_least, shared + 1)]
+
+
+def least_length(spans: int) -> int:
+    """Return how many hex digits tell an id from those of so many spans, in all likelihood."""
+    return max(SHORTEST, ceil(log(spans * _UNLIKELY or 1, 16)))
+
+
+def _shared(one: str, other: str) -> int:
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+_SIZE = f"""
+SELECT (SELECT count(*) FROM spans),
+       coalesce((SELECT min(end_ns) FROM spans
+                 WHERE rowid >= (SELECT max(rowid) FROM spans) - {_NEWEST_SPANS}), 0)
+"""  # noqa: S608  a number
+
+_NEIGHBOURS = f"""
+WITH shown AS MATERIALIZED (SELECT DISTINCT unnest(?::VARCHAR[]) AS id),
+heads AS MATERIALIZED (SELECT DISTINCT substr(id, 1, {SHORTEST}) AS head FROM shown),
+near AS (
+  SELECT id FROM shown
+  UNION SELECT command_id FROM spans WHERE end_ns >= ? AND substr(command_id, 1, {SHORTEST}) IN (FROM heads)
+  UNION SELECT job_id FROM spans
+    WHERE end_ns >= ? AND framework IS NOT NULL AND substr(job_id, 1, {SHORTEST}) IN (FROM heads)
+  UNION SELECT format('{{:016x}}{{:016x}}', trace_hi, trace_lo) FROM spans
+    WHERE end_ns >= ? AND trace_hi >> {_TRACE_HALF_BITS - _HEAD_BITS} IN (SELECT unnest(?::UBIGINT[]))
+  UNION SELECT unnest([command_id, job_id, format('{{:016x}}{{:016x}}', trace_hi, trace_lo)]) FROM started)
+SELECT id, lag(id) OVER (ORDER BY id) AS before, lead(id) OVER (ORDER BY id) AS after
+FROM near WHERE id IS NOT NULL QUALIFY id IN (SELECT id FROM shown)
+"""  # noqa: S608  numbers
+"""What two ids share, one shares with its neighbours in order."""

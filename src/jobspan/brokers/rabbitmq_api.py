@@ -1,0 +1,134 @@
+"""RabbitMQ's management API: queues, exchanges and consumers of one virtual host, each in one GET."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from jobspan.brokers.address import Address
+from jobspan.brokers.rabbitmq_queues import Queue
+from jobspan.errors import BrokerError, MissingExtra, UsageError
+
+if TYPE_CHECKING:
+    import httpx
+
+_ANSWER_S = 10.0
+_PORT, _ENCRYPTED_PORT = 15672, 15671
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_COLUMNS = "name,exclusive,auto_delete,consumers,messages_ready,messages_unacknowledged,head_message_timestamp"
+
+
+class ApiIsAbsent(BrokerError):
+    """Nobody answers at the API's address: the plugin may be off, or the broker is gone."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(
+            f"{seen}; is the broker running and the plugin enabled? Name its address with JOBSPAN_MANAGEMENT, or "
+            "the queues with --queue to ask over AMQP"
+        )
+        self.seen = seen
+
+
+class Consumer(NamedTuple):
+    """Who takes from a queue, by its connection's address."""
+
+    queue: str
+    connection: str
+
+
+class ManagementApi:
+    """Asks the API with the broker's own user and password.
+
+    Args:
+        address: the broker's.
+        url: the API's, where it is not the broker's host and the API's usual port.
+
+    Raises:
+        UsageError: the text is no such address.
+        MissingExtra: httpx is not installed.
+    """
+
+    def __init__(self, address: Address, url: str = "") -> None:
+        self._url = url.rstrip("/") or _usual(address)
+        self._vhost = quote(address.path or "/", safe="")
+        self._client = _client(self._url, address)
+
+    def queues(self) -> dict[str, Queue]:
+        """Return all queues by name. RabbitMQ renews its counts every 5 s."""
+        said = self._ask(f"queues/{self._vhost}", {"columns": _COLUMNS, "disable_stats": "false"})
+        return {queue.name: queue for queue in map(_queue, said)}
+
+    def exchanges(self) -> frozenset[str]:
+        """Return the names of the exchanges."""
+        return frozenset(str(found.get("name")) for found in self._ask(f"exchanges/{self._vhost}", {"columns": "name"}))
+
+    def consumers(self) -> list[Consumer]:
+        """Return who takes from which queue."""
+        return [_consumer(found) for found in self._ask(f"consumers/{self._vhost}", {})]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def _ask(self, question: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        import httpx
+
+        try:
+            answer = self._client.get(f"/api/{question}", params=query)
+            if answer.status_code == httpx.codes.OK:
+                return list(answer.json())
+        except httpx.HTTPError as error:
+            told = f"RabbitMQ's management API does not answer at {self._url} ({type(error).__name__} {error})"
+            raise ApiIsAbsent(told) from error
+        except ValueError as error:
+            raise BrokerError(f"{self._url} answered, but not in JSON: no management API of RabbitMQ") from error
+        raise BrokerError(f"{self._url} answered {answer.status_code}: {_HINTS.get(answer.status_code, _OTHER)}")
+
+
+_HINTS = {
+    401: "the user or password of the broker's URL is wrong, or the user lacks the tag monitoring",
+    403: "the user may not see this virtual host",
+    404: "no such virtual host, or no management API of RabbitMQ",
+}
+_OTHER = "expected 200"
+
+
+def _usual(address: Address) -> str:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"https://{host}:{_ENCRYPTED_PORT}" if address.is_encrypted else f"http://{host}:{_PORT}"
+
+
+def _client(url: str, address: Address) -> httpx.Client:
+    try:
+        import httpx
+    except ImportError as error:
+        raise MissingExtra("asking RabbitMQ", "monitor", error) from error
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{url!r} is no address of RabbitMQ's management API; expected http://host:15672")
+    who = (address.user or "guest", address.password or "guest")
+    # A proxy of the environment is not asked for this machine's own addresses.
+    return httpx.Client(base_url=url, auth=who, timeout=_ANSWER_S, trust_env=parts.hostname not in _LOOPBACK)
+
+
+def _queue(said: dict[str, Any]) -> Queue:
+    head = said.get("head_message_timestamp")
+    return Queue(
+        name=str(said.get("name")),
+        ready=_count(said.get("messages_ready")),
+        unacked=_count(said.get("messages_unacknowledged")),
+        consumers=_count(said.get("consumers")),
+        head_at_s=float(head) if isinstance(head, (int, float)) else None,
+        is_private=bool(said.get("exclusive")) or str(said.get("name")).startswith("amq.gen"),
+    )
+
+
+def _consumer(said: dict[str, Any]) -> Consumer:
+    channel: dict[str, Any] = said.get("channel_details") or {}
+    return Consumer(
+        str((said.get("queue") or {}).get("name")), f"{channel.get('peer_host')}:{channel.get('peer_port')}"
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,98 @@
+"""SIGTERM in the middle of a command: the command is told before the process dies of the signal as it would have.
+
+Handled only while a command is open, in the main thread, and where nobody else handles it. Python runs a handler
+between two lines of Python: in a call into C that does not return, the signal waits for that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Hashable
+from types import FrameType
+
+from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Event, Sink
+from jobspan.instrumentors.guard import guarded
+from jobspan.recording.sdk.flush import DEADLINE_S, flush_and_leave
+
+
+class Termination:
+    """A sink before the sink: what is open in it is ended when SIGTERM comes."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._open: dict[Hashable, None] = {}
+        self._pid = 0
+
+    def __call__(self, event: Event) -> None:
+        """Pass an event on."""
+        self._sink(event)
+        self._follow(event)
+
+    def forget(self) -> None:
+        """Leave the signal to itself."""
+        self._open.clear()
+        self._restore()
+
+    @guarded
+    def _follow(self, event: Event) -> None:
+        if isinstance(event, CommandStarted):
+            if event.replaces is not None:
+                self._open.pop(event.replaces, None)
+            self._open[event.key] = None
+            if event.is_process:
+                # A command inside a job is not what the process is there for: its worker knows how to end.
+                self._handle()
+        elif isinstance(event, DaemonStarted):
+            self.forget()
+        elif isinstance(event, CommandFinished) and event.key in self._open:
+            del self._open[event.key]
+            if not self._open:
+                self._restore()
+
+    def _handle(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            self._pid = os.getpid()
+            signal.signal(signal.SIGTERM, self._on_signal)
+            _in_force.append(self)
+
+    def _restore(self) -> None:
+        if self in _in_force:
+            _in_force.remove(self)
+        if threading.current_thread() is threading.main_thread() and self._is_ours():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _is_ours(self) -> bool:
+        return getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is self
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if os.getpid() == self._pid:
+            # In a thread of its own: the line that was interrupted may hold any lock.
+            telling = threading.Thread(target=self._tell, daemon=True, name="jobspan-termination")
+            telling.start()
+            telling.join(DEADLINE_S)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    @guarded
+    def _tell(self) -> None:
+        for key in reversed(list(self._open)):
+            self._sink(CommandFinished(key, None, None, time.time_ns(), signal=signal.Signals.SIGTERM.name))
+        flush_and_leave()
+
+
+_in_force: list[Termination] = []
+
+
+def _forget() -> None:
+    # A child that was forked dies of the signal as it would have.
+    while _in_force:
+        _in_force.pop().forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,20 @@
+"""What the last reading of a flight record says of the memory of a run that was cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobspan import conventions as c
+from jobspan.flight.reading import Left
+
+
+def memory_of(left: Left) -> dict[str, Any]:
+    """Return memory at the end and the peak as attributes; none when it was not wanted, or never read."""
+    start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START)
+    if start is None or not left.resident_bytes:
+        return {}
+    return {
+        c.JOBSPAN_JOB_MEMORY_END: left.resident_bytes,
+        c.JOBSPAN_JOB_MEMORY_PEAK: max(start, left.resident_bytes),
+        c.JOBSPAN_JOB_MEMORY_SOURCE: c.MEMORY_SAMPLED,
+    }

@@ -1,0 +1,99 @@
+"""Commands at the root of real jobs: Celery's own, any program's, a job's, a killed one; and a server that is none."""
+
+from __future__ import annotations
+
+import signal
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+from jobspan import conventions as c
+from jobspan.runs import Span, is_command, is_publish, is_run
+from support.ports import free_port
+from support.processes import Program
+from support.stage import Stage
+from support.waiting import wait_until
+from support.workers import TESTS, script
+
+APPS = TESTS / "apps"
+
+
+def named(spans: Sequence[Span], name: str) -> Span:
+    """The one span of a name."""
+    (found,) = (span for span in spans if span.name == name)
+    return found
+
+
+def whose(span: Span) -> tuple[Any, Any]:
+    """The command that a span says it belongs to."""
+    return span.attributes.get(c.JOBSPAN_COMMAND_ID), span.attributes.get(c.JOBSPAN_COMMAND_NAME)
+
+
+def test_celerys_own_call_is_the_root_of_its_job(stage: Stage) -> None:
+    stage.celery()
+    assert stage.run(script("celery"), "-A", "apps.celery_app", "call", "apps.celery_app.ok") == 0
+    stage.wait_until_ended(1)
+    spans = stage.collector.wait_for_spans(3)
+    command, publish, run = named(spans, "celery call"), *(s for s in spans if is_publish(s) or is_run(s))
+    assert (command.parent_id, publish.parent_id, run.parent_id) == (None, command.span_id, publish.span_id)
+    assert {whose(span) for span in spans} == {(command.span_id, "celery call")}
+
+
+def test_any_program_is_the_root_of_the_jobs_that_programs_inside_it_put(stage: Stage) -> None:
+    stage.celery()
+    line = f"opentelemetry-instrument python {APPS / 'command.py'} put celery:ok; exit 3"
+    args = [script("jobspan"), "run", "--name", "nightly", "--", "sh", "-c", line]
+    with Program(args, env=stage.around.environment("crontab"), folder=stage.folder, name="crontab") as program:
+        assert program.wait() == 3
+    stage.wait_until_ended(1)
+    spans = stage.collector.wait_for_spans(4)
+    nightly, inner = named(spans, "nightly"), named(spans, "command.py put")
+    assert (nightly.attributes[c.PROCESS_EXIT_CODE], inner.attributes[c.PROCESS_EXIT_CODE]) == (3, 0)
+    assert (nightly.parent_id, inner.parent_id) == (None, nightly.span_id)
+    assert {whose(span) for span in spans} == {(nightly.span_id, "nightly")}
+    assert [span.name for span in spans if is_command(span)] == ["nightly"]
+
+
+def test_a_command_that_a_job_starts_is_a_part_of_what_the_job_was_put_by(stage: Stage) -> None:
+    stage.celery(app="apps.starts_command")
+    assert stage.run("python", str(APPS / "starts_command.py"), "put") == 0
+    stage.wait_until_ended(1)
+    spans = stage.collector.wait_for_spans(6)
+    root, inner = named(spans, "starts_command.py"), named(spans, "command.py put")
+    assert inner.parent_id == next(s.span_id for s in spans if s.name.endswith("run_command") and is_run(s))
+    assert {whose(span) for span in spans} == {(root.span_id, "starts_command.py")}
+    outer, nested = (span for span in spans if is_publish(span))
+    assert nested.attributes[c.JOBSPAN_JOB_PARENT_ID] == outer.attributes[c.MESSAGING_MESSAGE_ID]
+
+
+def test_a_killed_command_is_told_by_the_next_and_is_the_parent_of_its_jobs(stage: Stage) -> None:
+    stage.celery()
+    assert stage.run("python", str(APPS / "starts_command.py"), "die") == -signal.SIGKILL
+    stage.wait_until_ended(1)
+    assert stage.put() == 0
+    spans = stage.collector.wait_for_spans(4)
+    killed = named(spans, "starts_command.py")
+    publish = next(span for span in spans if is_publish(span))
+    assert killed.attributes[c.JOBSPAN_COMMAND_OUTCOME] == "lost"
+    assert c.PROCESS_EXIT_CODE not in killed.attributes
+    assert (publish.parent_id, whose(publish)) == (killed.span_id, whose(killed))
+    assert killed.end_ns >= publish.start_ns
+
+
+def test_a_script_that_is_a_server_is_no_command_and_takes_no_callers_place(stage: Stage) -> None:
+    port = free_port()
+    server = stage.program("python", str(APPS / "asgi_app.py"), str(port), name="server")
+    server.wait_for_log("Uvicorn running")
+    trace_id, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    for headers in ({"traceparent": f"00-{trace_id}-{caller}-01"}, {}):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/", headers=headers)
+        assert urllib.request.urlopen(request, timeout=10).read() == b"put"  # noqa: S310 - loopback
+    wait_until(lambda: len([s for s in stage.collector.spans if is_publish(s)]) == 3, deadline_s=10, what="publishes")
+    server.stop()
+    spans = stage.collector.spans
+    called, by_itself = (span for span in spans if span.kind == "server")
+    assert (called.trace_id, called.parent_id, by_itself.parent_id) == (trace_id, caller, None)
+    _, first, second = (span for span in spans if is_publish(span))
+    assert (first.parent_id, second.parent_id) == (called.span_id, by_itself.span_id)
+    assert (whose(first), whose(second)) == ((None, None), (None, None))
+    assert [span.name for span in spans if span.kind == "internal" and c.JOBSPAN_COMMAND_ID in span.attributes] == []

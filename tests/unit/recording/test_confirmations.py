@@ -1,0 +1,49 @@
+"""Which exporters tell what has arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from jobspan.recording import Recorder
+from jobspan.recording.sdk.confirmations import confirm_to
+from jobspan.settings import Settings
+from unit.recording.builders import run_finished, run_started
+
+
+class Closed:
+    """An exporter that takes no attributes."""
+
+    __slots__ = ("sent",)
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Remember the names."""
+        self.sent += [span.name for span in spans]
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+
+def test_an_exporter_that_cannot_be_heard_sends_every_run_all_the_same(tmp_path: Path) -> None:
+    closed, provider = Closed(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(closed))  # type: ignore[arg-type]  # it does what is asked of one
+    tell = Recorder(Settings(state_dir=str(tmp_path)), tracer_provider=provider)
+    tell(run_started())
+    tell(run_finished())
+    assert closed.sent == ["run send_mail"]
+    assert confirm_to(lambda _: None, provider) == 0
+
+
+def test_an_exporter_that_a_provider_is_given_later_is_heard() -> None:
+    provider = TracerProvider()
+    assert confirm_to(lambda _: None, provider) == 0
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+    assert [confirm_to(lambda _: None, provider) for _ in range(2)] == [1, 1]

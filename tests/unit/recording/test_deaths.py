@@ -1,0 +1,129 @@
+"""What a watching process tells of a run whose process is dead: one truth, whatever the library says later."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+A_RUN_IS_KILLED = """
+import os, signal, sys, time
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from jobspan.events import ProcessEnded, RunAbandoned, RunLost, WatchStarted
+from jobspan.jobs import Outcome
+from jobspan.recording import Recorder
+from jobspan.settings import Settings
+from unit.recording.builders import REDIS, job, run_finished, run_started
+
+class Told(InMemorySpanExporter):
+    pass  # leads somewhere: what stays in the memory of a test does not
+
+exporter = Told()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+tell = Recorder(Settings(state_dir=sys.argv[1]), tracer_provider=provider)
+tell(WatchStarted())
+child = os.fork()
+if child == 0:
+    tell(run_started(at_ns=time.time_ns()))
+    if sys.argv[2:]:
+        failed = run_finished(outcome=Outcome.FAILED, error=ValueError("no"), at_ns=time.time_ns())
+        tell(RunAbandoned("run", failed))
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+died = ProcessEnded(child, -signal.SIGKILL, time.time_ns(), lambda _: True)
+timed_out = RunLost(
+    job(), REDIS, {}, "w1", Outcome.TIMED_OUT, final=True, started_ns=time.time_ns(), at_ns=time.time_ns(), pid=child
+)
+"""
+ONLY_CHILDREN_HAVE_AN_SDK = """
+import os, signal, sys, threading, time
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import set_tracer_provider
+from jobspan.events import ProcessEnded, WatchStarted
+from jobspan.recording import Recorder
+from jobspan.settings import Settings
+from unit.recording.builders import job, run_started
+
+class Told(InMemorySpanExporter):
+    said = threading.Event()
+
+    def export(self, spans):
+        print([(span.attributes["messaging.message.id"], span.attributes["jobspan.job.outcome"]) for span in spans])
+        sys.stdout.flush()
+        self.said.set()
+        return super().export(spans)
+
+def child(number, tell=None):
+    pid = os.fork()
+    if pid == 0:
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(Told()))
+        set_tracer_provider(provider)
+        (tell or Recorder(Settings(state_dir=sys.argv[1])))(run_started(job=job(id=f"job-{number}")))
+        if number == 2:
+            Told.said.wait(10)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return pid
+"""
+PRINTED = """
+for span in exporter.get_finished_spans():
+    print(span.attributes["jobspan.job.outcome"], span.attributes.get("error.type"), len(span.events))
+"""
+
+
+def told(folder: Path, *steps: str, args: tuple[str, ...] = ()) -> str:
+    """Return outcome, error type and number of exceptions told when these things follow upon a run that is killed."""
+    return said(folder, A_RUN_IS_KILLED, *steps, PRINTED, args=args)
+
+
+def said(folder: Path, *program: str, args: tuple[str, ...] = ()) -> str:
+    """Return what a program says."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", "\n".join(program), str(folder / "flight"), *args],
+        env={**os.environ, "PYTHONPATH": "tests"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_run_whose_death_is_told_is_not_told_again_when_the_library_times_it_out(tmp_path: Path) -> None:
+    assert told(tmp_path, "tell(died)", "tell(timed_out)", "tell(died)") == "lost worker_lost 0"
+    assert told(tmp_path, "tell(timed_out)", "tell(died)", "tell(timed_out)") == "timed_out timeout 0"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_run_that_swallowed_its_exit_ended_as_it_did_unless_the_library_ended_it(tmp_path: Path) -> None:
+    swallowed = ("swallowed",)
+    assert told(tmp_path, "tell(died)", args=swallowed) == "failed ValueError 1"
+    assert told(tmp_path, "tell(timed_out)", "tell(died)", args=swallowed) == "timed_out timeout 0"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_process_that_nobody_watches_is_told_by_the_next_of_its_kind(tmp_path: Path) -> None:
+    assert said(tmp_path, ONLY_CHILDREN_HAVE_AN_SDK, "child(1)", "child(2)") == "[('job-1', 'lost')]"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_parent_without_an_sdk_leaves_its_dead_children_to_those_that_have_one(tmp_path: Path) -> None:
+    parent = (
+        "tell = Recorder(Settings(state_dir=sys.argv[1]))",
+        "tell(WatchStarted())",
+        "died = child(1, tell)",
+        "tell(ProcessEnded(died, -9, time.time_ns(), lambda _: True))",
+        "child(2, tell)",
+    )
+    assert said(tmp_path, ONLY_CHILDREN_HAVE_AN_SDK, *parent) == "[('job-1', 'lost')]"
