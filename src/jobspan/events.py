@@ -180,12 +180,14 @@ class ProcessEnded(NamedTuple):
     """A process that ran jobs for this one is dead. ``exit_code`` is negative for a signal; None: not known.
 
     ``is_final`` says of a job's id whether a run of it that was cut off was the last; None: not known.
+    ``is_asked_to``: the worker shuts down, and whoever stops it asked this process to leave too.
     """
 
     pid: int
     exit_code: int | None
     at_ns: int
     is_final: Callable[[str], bool | None]
+    is_asked_to: bool = False
 
 
 class WatchEnded(NamedTuple):

@@ -264,3 +264,15 @@ def test_without_an_sdk_a_death_harms_nobody(stage: Stage) -> None:
     worker.stop()
     assert stage.collector.spans == ()
     assert files(stage) == []
+
+
+def test_a_supervisor_that_stops_all_processes_of_a_worker_interrupts_what_runs(stage: Stage) -> None:
+    stage.export(batch_delay_ms=LATER_MS)
+    worker = stage.celery(app="apps.outcomes_app", concurrency=2, expect=(".",))
+    stage.put("celery:ok", "outcomes:is_shut_down")
+    wait_until(lambda: len(stage.diary.runs) == 2, deadline_s=20, what="both jobs begin")
+    stage.wait_until_ended(1)
+    os.killpg(worker.pid, signal.SIGTERM)
+    worker.wait(30)
+    assert_true(once(stage.collector.spans), stage.diary)
+    assert files(stage) == []

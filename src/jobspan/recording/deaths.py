@@ -54,6 +54,7 @@ class _Death(NamedTuple):
     at_ns: int | None
     endings: Endings
     is_final: Callable[[str], bool | None]
+    is_shutdown: bool = False
 
 
 class Deaths:
@@ -121,7 +122,8 @@ class Deaths:
         with self._one_at_a_time:
             endings = self._endings.pop(event.pid, {})
             found = list(reading.of_process(self._folder, event.pid, self._name))
-            death = _Death(self._exits.said(event.exit_code) if found else {}, event.at_ns, endings, event.is_final)
+            said = self._exits.said(event.exit_code) if found else {}
+            death = _Death(said, event.at_ns, endings, event.is_final, event.is_asked_to)
             if found:
                 self._note_dead(event.pid)
             for path in found:
@@ -238,10 +240,11 @@ class Deaths:
         if ending is not None:
             outcome, final = ending.outcome, ending.final
         else:
-            outcome = Outcome.INTERRUPTED if estate.is_leaving else Outcome.LOST
+            is_shutdown = estate.is_leaving or death.is_shutdown
+            outcome = Outcome.INTERRUPTED if is_shutdown else Outcome.LOST
             known = death.is_final(job_id) if job_id else None
             final = not left.span.is_safe if known is None else known
-            said |= {} if estate.is_leaving else death.said
+            said |= {} if is_shutdown else death.said
             if death.at_ns is None:
                 said[c.JOBSPAN_JOB_END_ESTIMATED] = True
         if outcome is Outcome.LOST and not final and job_id is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -55,7 +56,9 @@ class Children:
 
     @guarded
     def _died(self, pid: int, exit_code: int | None) -> None:
-        self._sink(ProcessEnded(pid, exit_code, time.time_ns(), _is_final))
+        # A supervisor may signal all processes of a worker: systemd does.
+        is_asked_to = exit_code == -signal.SIGTERM and _is_stopping()
+        self._sink(ProcessEnded(pid, exit_code, time.time_ns(), _is_final, is_asked_to))
 
 
 def memory_limit_bytes() -> int | None:
@@ -74,6 +77,12 @@ def _is_final(job_id: str) -> bool | None:
 
     request = state.requests.get(job_id)
     return None if request is None else not runs_again_when_lost(request.task, request._context.retries)  # noqa: SLF001
+
+
+def _is_stopping() -> bool:
+    from celery.worker import state
+
+    return any(asked is not None and asked is not False for asked in (state.should_stop, state.should_terminate))
 
 
 def keep(children: Children, patches: Patches) -> None:
