@@ -6,7 +6,8 @@ from jobspan import conventions as c
 from support.otlp_values import Histogram, Point
 
 _TYPES = {"histogram": "histogram", "counter": "sum", "observable counter": "sum", "observable up-down counter": "sum"}
-_VALUES = {row.name: {"string": str, "int": int, "double": float, "bool": bool}[row.type] for row in c.ATTRIBUTES}
+_KINDS = {"string": str, "int": int, "double": float, "bool": bool, "string[]": tuple}
+_VALUES = {row.name: _KINDS[row.type] for row in c.ATTRIBUTES}
 _SOMETIMES = frozenset({c.ERROR_TYPE, c.JOBSPAN_JOB_LOST_REASON, c.PROCESS_EXIT_CODE})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import time
@@ -37,7 +36,6 @@ try:
 except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
     pass
 
-_logger = logging.getLogger("jobspan.flight")
 _LAST_CHILDREN_S = 0.5
 _SURVIVED_S = 1.0
 _AT_ONCE = 20
@@ -86,8 +84,7 @@ class Deaths:
         self._folder, self._name = file.path.parent, file.name
         self._exits.begin()
         os.environ[KEEPER] = file.name
-        if self._instruments.metrics.is_on:
-            active.report_children(partial(reading.open_spans_kept_by, self._folder, self._name))
+        self._instruments.metrics.report_children(partial(reading.open_spans_kept_by, self._folder, self._name))
         atexit.register(self._leave, os.getpid())
 
     def look_around(self) -> None:
@@ -216,7 +213,10 @@ class Deaths:
 
     def _tell_one(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
         if left.state == FINISHED or (left.span.end_ns and not self._ending_of(left, death)):
-            self._write(left.span, estate.resource, left.span.end_ns or left.span.start_ns, _nothing_more)
+            end_ns = left.span.end_ns or left.span.start_ns
+            if left.state != FINISHED:
+                self._instruments.metrics.ended(left.span.attributes, (end_ns - left.span.start_ns) / 1e9)
+            self._write(left.span, estate.resource, end_ns, _nothing_more)
         elif is_command(left.span):
             seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
             self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
@@ -256,12 +256,7 @@ class Deaths:
             said.pop(c.ERROR_TYPE, None)
             span = span._replace(status=(0, None), events=())
         error = ending.error if ending is not None else None
-        self._write(
-            span,
-            estate.resource,
-            at_ns,
-            partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns),
-        )
+        self._write(span, estate.resource, at_ns, partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns))
 
     def _keep_for_the_next(self, job_id: str, span: SpanRecord) -> None:
         if flight_log.folder is not None:
@@ -274,11 +269,7 @@ class Deaths:
         set_status(span, self._instruments, outcome, text, at_ns)
 
     def _write(
-        self,
-        record: SpanRecord,
-        resource: Mapping[str, Any],
-        end_ns: int,
-        complete: Callable[[Span], None],
+        self, record: SpanRecord, resource: Mapping[str, Any], end_ns: int, complete: Callable[[Span], None]
     ) -> None:
         from jobspan.recording.sdk.span_records import begin_as_promised
 

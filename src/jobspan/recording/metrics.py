@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from opentelemetry.context import Context
@@ -43,6 +44,11 @@ class Metrics:
     def is_on(self) -> bool:
         """Say whether anybody collects; the provider may be set after us."""
         return self._instruments is not None or self._are_found()
+
+    def report_children(self, open_spans: Callable[[], Iterable[Any]]) -> None:
+        """Report the runs among the open spans of the processes that this one watches, if anybody collects."""
+        if self.is_on:
+            active.report_children(open_spans)
 
     def of_publish(self, event: PublishStarted) -> Series | None:
         """Return where a publish is measured; None when nobody collects."""
@@ -122,6 +128,14 @@ class Metrics:
         if self.is_on:
             reason = attributes.get(c.JOBSPAN_JOB_LOST_REASON)
             self.cut_off(active.of_record(attributes), outcome, final=final, reason=reason)
+
+    def ended(self, attributes: dict[str, Any], seconds: float) -> None:
+        """Measure a run that came to its own end in a process which could not say so, by the attributes of its span."""
+        if self.is_on and self._instruments is not None:
+            names = _ROWS[c.METRIC_PROCESS_DURATION].attributes
+            said = {name: attributes[name] for name in names if name in attributes} | active.of_record(attributes)
+            error = few_error_types(said.get(c.ERROR_TYPE))
+            self._instruments.run.record(max(0.0, seconds), _with_error(said, error), _NOWHERE)
 
     def cut_off(self, said: dict[str, Any], outcome: Outcome, *, final: bool, reason: str | None) -> None:
         """Count a run that ended with its process."""

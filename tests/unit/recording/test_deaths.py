@@ -74,6 +74,19 @@ def child(number, tell=None):
     os.waitpid(pid, 0)
     return pid
 """
+METERS = """
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+reader = InMemoryMetricReader()
+set_meter_provider(MeterProvider([reader]))
+"""
+COUNTED = """
+for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
+    for point in metric.data.data_points:
+        print(metric.name, getattr(point, "count", None) or point.value, point.attributes["jobspan.job.final"])
+"""
 PRINTED = """
 for span in exporter.get_finished_spans():
     print(span.attributes["jobspan.job.outcome"], span.attributes.get("error.type"), len(span.events))
@@ -110,6 +123,16 @@ def test_a_run_that_swallowed_its_exit_ended_as_it_did_unless_the_library_ended_
     swallowed = ("swallowed",)
     assert told(tmp_path, "tell(died)", args=swallowed) == "failed ValueError 1"
     assert told(tmp_path, "tell(timed_out)", "tell(died)", args=swallowed) == "timed_out timeout 0"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_run_that_a_dead_process_left_is_measured_once_as_it_is_told(tmp_path: Path) -> None:
+    def counted(*steps: str, args: tuple[str, ...] = ()) -> str:
+        return said(tmp_path, METERS, A_RUN_IS_KILLED, *steps, COUNTED, args=args)
+
+    assert counted("tell(died)", "tell(died)") == "jobspan.job.lost 1 True"
+    assert counted("tell(timed_out)", "tell(died)", "tell(timed_out)") == "jobspan.job.cut_off 1 True"
+    assert counted("tell(died)", "tell(died)", args=("swallowed",)) == "messaging.process.duration 1 True"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
