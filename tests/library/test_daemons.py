@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 import pytest
-import waitress
 from apscheduler.schedulers.background import BackgroundScheduler
 from click.testing import CliRunner
 
@@ -42,6 +41,7 @@ def serve_in_socketserver() -> None:
 
 def serve_at_two_addresses() -> None:
     """Serve in waitress, and stop at once: as it does where ``localhost`` has an IPv4 and an IPv6 address."""
+    waitress: Any = importlib.import_module("waitress")
     server = waitress.create_server(lambda *_: [], listen="127.0.0.1:0 127.0.0.1:0")
     sockets = list(server.map.values())
     server.map.clear()
