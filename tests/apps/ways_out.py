@@ -78,6 +78,14 @@ def fail_to_become_another() -> None:
         os.execvp("no-such-program", ["no-such-program"])  # noqa: S606 - that is the point
 
 
+def start_and_command() -> None:
+    """Start another program, as some libraries do when they are imported, and then be a command."""
+    import click
+
+    subprocess.run(["true"], check=True)
+    click.Command("tool", callback=lambda: None).main([], prog_name="tool")
+
+
 WAYS = {
     "become another": become_another,
     "fail to become another": fail_to_become_another,
@@ -95,6 +103,7 @@ WAYS = {
     "wait": wait,
     "SIGKILL": lambda: wait_for(signal.SIGKILL),
     "start another": start_another,
+    "start and command": start_and_command,
 }
 
 if sys.argv[1] == "raise":

@@ -129,6 +129,17 @@ def test_a_command_that_the_user_excludes_gets_no_span(instrumentation: Instrume
     assert instrumentation.spans == ()
 
 
+def test_an_excluded_command_leaves_the_one_that_calls_it_a_command(instrumentation: Instrumentation) -> None:
+    instrumentation.on(CommandInstrumentor(), excluded_commands=("health",))
+
+    @click.command()
+    def deploy() -> None:
+        click.Command("health", callback=lambda: None).main([], prog_name="health", standalone_mode=False)
+
+    assert CliRunner().invoke(deploy, [], prog_name="deploy").exit_code == 0
+    assert [span.name for span in instrumentation.spans] == ["deploy"]
+
+
 def test_a_code_that_main_answers_with_is_the_exit_code_too(instrumentation: Instrumentation) -> None:
     instrumentation.on(CommandInstrumentor())
     assert mytool.main(["users", "import", "--how", "ctx.exit(4)"], prog_name="mytool", standalone_mode=False) == 4

@@ -39,6 +39,17 @@ def serve_in_socketserver() -> None:
         server.serve_forever(poll_interval=0.01)
 
 
+def serve_at_two_addresses() -> None:
+    """Serve in waitress, and stop at once: as it does where ``localhost`` has an IPv4 and an IPv6 address."""
+    waitress: Any = importlib.import_module("waitress")
+    server = waitress.create_server(lambda *_: [], listen="127.0.0.1:0 127.0.0.1:0")
+    sockets = list(server.map.values())
+    server.map.clear()
+    server.run()
+    for each in sockets:
+        each.socket.close()
+
+
 def schedule() -> None:
     """Schedule, and stop at once."""
     scheduler = BackgroundScheduler(timezone="UTC")
@@ -69,7 +80,7 @@ def run(body: Callable[[], None], instrumentation: Instrumentation) -> list[tupl
     return [(span.name, span.parent_id) for span in instrumentation.spans]
 
 
-@pytest.mark.parametrize("body", [serve_in_asyncio, serve_in_socketserver, schedule])
+@pytest.mark.parametrize("body", [serve_in_asyncio, serve_in_socketserver, serve_at_two_addresses, schedule])
 def test_a_command_that_turns_out_to_be_a_daemon_is_none(
     instrumentation: Instrumentation, body: Callable[[], None]
 ) -> None:

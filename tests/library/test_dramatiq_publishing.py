@@ -23,7 +23,7 @@ def do_all(broker: Any, *, until: Any) -> None:
     worker = Worker(broker, worker_timeout=10, worker_threads=1)
     worker.start()
     try:
-        wait_until(until, deadline_s=10, what="the runs end")
+        wait_until(until, deadline_s=30, what="the runs end")
     finally:
         worker.stop()
 

@@ -53,6 +53,7 @@ def test_each_way_out_of_a_program_is_told_as_it_was(collector: Collector, start
         (SCRIPT, "sys.exit(3)"): (3, (script, 3, "3", "failed", None)),
         (SCRIPT, "sys.exit('no')"): (1, (script, 1, "1", "failed", None)),
         (SCRIPT, "fail to become another"): (0, (script, 0, None, "succeeded", None)),
+        (SCRIPT, "start and command"): (0, ("tool", 0, None, "succeeded", None)),
         (SCRIPT, "exit(3)"): (3, (script, 3, "3", "failed", None)),
         (SCRIPT, "fail with a code"): (1, (script, 1, "ValueError", "failed", None)),
         (SCRIPT, "show another"): (3, (script, 3, "3", "failed", None)),

@@ -51,6 +51,8 @@ class Commands:
 
         Its parent is the job or command around it; outside of any, the ``TRACEPARENT`` of its environment.
         """
+        if self._takes_over(event):
+            return
         is_process = event.is_process or newest_of_process() is not None
         _make_way(event)
         context, field = self._place(event)
@@ -127,7 +129,11 @@ class Commands:
 
     def program_started(self, event: ProgramStarted) -> None:
         """Put the command or job that starts another program into that one's environment."""
+        command = newest_of_process()
+        was_used = command is not None and command.is_used
         context = self.caller(time.time_ns())
+        if command is not None:
+            command.is_used, command.has_lent = was_used, True
         origin = origin_of(context)
         if origin is None:
             return
@@ -146,7 +152,7 @@ class Commands:
     def program_replaced(self, _: ProgramReplaced) -> None:
         """End and send what has caused something, its end unknown; forget what only led to the other program."""
         for command in open_commands.all():
-            if not command.is_discarded and command.is_used:
+            if not command.is_discarded and (command.is_used or command.has_lent):
                 self._end(command, CommandFinished(None, None, None, time.time_ns()))
                 flush()
             else:
@@ -172,6 +178,19 @@ class Commands:
         if command.is_process and at_ns - self._sign_ns > _BETWEEN_SIGNS_NS:
             self._sign_ns = at_ns
             flight_log.note(at_ns, 0)
+
+    def _takes_over(self, event: CommandStarted) -> bool:
+        """Go on with the span of what stood for the same work, where only programs that it started know of it."""
+        command = open_commands.get(event.replaces) if event.replaces is not None else None
+        if command is None or command.is_used or not command.has_lent:
+            return False
+        open_commands.take(event.replaces)
+        open_commands.add(event.key, command)
+        command.span.set_attributes(self._at_start(event))
+        self.named(CommandNamed(event.key, event.name))
+        if event.is_current:
+            command.enter(otel_context.get_current())
+        return True
 
     def _place(self, event: CommandStarted) -> tuple[Context, MessageField]:
         """Return the context that a command begins in, and what its environment says beside."""

@@ -21,7 +21,7 @@ class OpenCommand:
     """A command under way, and how many jobs this process has put for it.
 
     ``outer`` is the command around it, whose jobs these are as well. ``is_process``: threads without a context of
-    their own work for it.
+    their own work for it. ``has_lent``: programs were told of it.
     """
 
     __slots__ = (
@@ -29,6 +29,7 @@ class OpenCommand:
         "_thread",
         "_token",
         "failed_to_publish",
+        "has_lent",
         "is_discarded",
         "is_process",
         "is_used",
@@ -49,7 +50,7 @@ class OpenCommand:
         self.outer = outer
         self.started_ns = started_ns
         self.is_process = is_process
-        self.is_used = self.is_discarded = False
+        self.is_used = self.is_discarded = self.has_lent = False
         self.published = self.failed_to_publish = 0
         self._lock = threading.Lock()
         self._thread = 0

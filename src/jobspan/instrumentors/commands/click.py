@@ -27,10 +27,22 @@ _CHAIN = "*"
 class _Main:
     """One ``main`` under way."""
 
-    __slots__ = ("arguments", "asked_code", "began_ns", "command", "ctx", "is_at_leaf", "is_none", "is_process", "path")
+    __slots__ = (
+        "arguments",
+        "asked_code",
+        "began_ns",
+        "command",
+        "ctx",
+        "is_at_leaf",
+        "is_inner",
+        "is_none",
+        "is_process",
+        "path",
+    )
 
-    def __init__(self, command: Any, given: Any) -> None:
+    def __init__(self, command: Any, given: Any, around: _Main | None) -> None:
         self.command = command
+        self.is_inner = around is not None and around.path is not None
         self.ctx: Any = None
         self.began_ns = time.time_ns()
         self.path: str | None = None
@@ -69,7 +81,7 @@ class ClickHooks:
         around = _current.get()
         if around is not None and around.command is command and around.path is None:
             return wrapped(*args, **kwargs)  # a subclass calls its base's
-        main = _Main(command, args[0] if args else kwargs.get("args"))
+        main = _Main(command, args[0] if args else kwargs.get("args"), around)
         token = _current.set(main)
         try:
             result = wrapped(*args, **kwargs)
@@ -105,7 +117,8 @@ class ClickHooks:
         main.is_at_leaf = ctx.invoked_subcommand is None
         if is_excluded(path, self._excluded):
             main.is_none = True
-            self._sink(DaemonStarted())
+            if not main.is_inner:
+                self._sink(DaemonStarted())
         elif main.path is None:
             main.path = path
             self._sink(
