@@ -21,7 +21,7 @@ def test_a_running_command_is_followed_until_it_and_its_jobs_have_ended(stage: S
     with Server(stage.folder / "spans.duckdb") as server:
         stage.export(endpoint=f"http://{server.grpc}")
         stage.set(OTEL_PYTHON_JOBSPAN_STARTED_EVENTS="true")
-        stage.celery(concurrency=1)
+        worker = stage.celery(concurrency=1)
         command = stage.program("python", COMMAND, str(gate), "0.1", "2")
         args = [script("jobspan"), "show", _once_seen(server).id, "--watch", "--backend", server.http]
         with Program(args, env=stage.around.environment("watch"), folder=stage.folder, name="watch") as watch:
@@ -33,6 +33,7 @@ def test_a_running_command_is_followed_until_it_and_its_jobs_have_ended(stage: S
             told = watch.log.rpartition("put 2, done 2")[2]
             assert "patient_command.py" in told
             assert "apps.celery_app.slow" in told
+        worker.stop()  # while somebody takes its last metrics
 
 
 def _once_seen(server: Server) -> CommandSeen:
