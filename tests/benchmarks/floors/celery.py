@@ -11,7 +11,7 @@ from celery import Celery, signals
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace import Link, SpanKind
 
-from benchmarks.floors.probes import resident_bytes
+from benchmarks.floors.probes import peak_bytes, reset_peak, resident_bytes
 from jobspan import conventions as c
 
 _PUBLISHED, _RECEIVED = "floor-published", "floor-received"
@@ -102,6 +102,7 @@ class _Floor:
         )
         token = context.attach(trace.set_span_in_context(span, parent))
         waited = (now - received) / 1e9
+        reset_peak()
         self._runs[id(request)] = (span, token, waited, time.thread_time(), resident_bytes())
 
     def end(self, task: Any, state: str, **_: Any) -> None:
@@ -119,7 +120,9 @@ class _Floor:
                 c.JOBSPAN_JOB_CPU_TIME: time.thread_time() - cpu,
                 c.JOBSPAN_JOB_MEMORY_START: resident,
                 c.JOBSPAN_JOB_MEMORY_END: resident_bytes(),
-                c.JOBSPAN_JOB_MEMORY_SOURCE: "process",
+                c.JOBSPAN_JOB_MEMORY_PEAK: peak_bytes(),
+                c.JOBSPAN_JOB_MEMORY_SOURCE: "exact",
+                c.JOBSPAN_JOB_CONCURRENCY: 1,
             }
         )
         span.end(now)

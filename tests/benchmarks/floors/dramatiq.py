@@ -13,7 +13,7 @@ from dramatiq.brokers import stub
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace import Link, SpanKind
 
-from benchmarks.floors.probes import resident_bytes
+from benchmarks.floors.probes import peak_bytes, reset_peak, resident_bytes
 from jobspan import conventions as c
 
 _CARRIER = "floor"
@@ -101,6 +101,7 @@ class _Floor(dramatiq.Middleware):
         )
         here = self._here
         here.token = context.attach(trace.set_span_in_context(span, parent))
+        reset_peak()
         here.run = (span, (now - received) / 1e9, time.thread_time(), resident_bytes())
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
@@ -118,7 +119,9 @@ class _Floor(dramatiq.Middleware):
                 c.JOBSPAN_JOB_CPU_TIME: time.thread_time() - cpu,
                 c.JOBSPAN_JOB_MEMORY_START: resident,
                 c.JOBSPAN_JOB_MEMORY_END: resident_bytes(),
-                c.JOBSPAN_JOB_MEMORY_SOURCE: "process",
+                c.JOBSPAN_JOB_MEMORY_PEAK: peak_bytes(),
+                c.JOBSPAN_JOB_MEMORY_SOURCE: "exact",
+                c.JOBSPAN_JOB_CONCURRENCY: 1,
             }
         )
         span.end(now)
