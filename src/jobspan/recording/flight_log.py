@@ -57,6 +57,7 @@ class FlightLog:
         self._asked: Any = None
         self._provider: Any = None
         self._open: dict[int, int] = {}
+        self._left_out: set[int] = set()
         self._finished: dict[int, int] = {}
         self._confirmed: Counter[int] = Counter()
         self._has_unwound = False
@@ -112,9 +113,9 @@ class FlightLog:
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
         if watched_by:
             share_the_deadline()
+        self._is_watched = bool(watched_by)
         try:
             self._file = FlightFile(folder, watched_by, resource)
-            self._is_watched = bool(watched_by)
         except OSError as error:
             self._give_up(error)
             return None
@@ -136,6 +137,12 @@ class FlightLog:
         slot = self._write(file, layout.OPEN, record._replace(more=more, is_safe=is_safe))
         if slot is not None:
             self._open[span_id] = slot
+        else:
+            self.leave_out(span)
+
+    def leave_out(self, span: Span) -> None:
+        """Say that a run's span is not kept, so that nobody else can know of it."""
+        self._left_out.add(span.get_span_context().span_id)
 
     def began_inside(self, span: Span) -> None:
         """Keep a span that has just begun in a process that runs jobs; others have no file, and need none for it."""
@@ -164,6 +171,7 @@ class FlightLog:
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
         span_id = span.get_span_context().span_id
+        self._left_out.discard(span_id)
         slot = self._open.get(span_id)
         if slot is not None and self._file is not None:
             # An interrupt between any two lines makes this be called again, and a slot may be given back once only.
@@ -172,8 +180,11 @@ class FlightLog:
                 self._file.free(slot)
 
     def is_kept(self, span: Span) -> bool:
-        """Say whether an open span stands where the process that watches this one can read it."""
-        return self._file is not None and self._is_watched and span.get_span_context().span_id in self._open
+        """Say whether a run's span stands, or is about to, where the process that watches this one can read it."""
+        context = span.get_span_context()
+        if self._is_off or not context.trace_flags.sampled or context.span_id in self._left_out:
+            return False
+        return self._is_watched if self._file is not None else KEEPER in os.environ and self.has_readers
 
     def unwinding(self, span: Span, end_ns: int | None = None) -> None:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended.
@@ -225,6 +236,7 @@ class FlightLog:
         self._asked, self._exporters = None, 0
         self._opening = threading.Lock()
         self._open.clear()
+        self._left_out.clear()
         self._finished.clear()
         self._confirmed.clear()
         self._has_unwound = False

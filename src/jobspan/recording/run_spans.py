@@ -112,7 +112,9 @@ class RunSpans:
 
     def _begun(self, run: _OpenRun, event: RunStarted, attributes: dict[str, Any]) -> None:
         """Let everybody know of a run that has just begun."""
-        if not event.eager:
+        if event.eager:
+            flight_log.leave_out(run.span)
+        else:
             flight_log.began(run.span, run_facts.told_at_the_end(run.cost, run.prefetched_s), is_safe=event.is_safe)
             if flight_log.name is not None:
                 run.cost.measure_each_second()

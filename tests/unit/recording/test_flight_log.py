@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from types import FrameType
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from jobspan.flight import layout
-from jobspan.recording.flight_log import FlightLog
+from jobspan.recording.flight_log import KEEPER, FlightLog
 
 
 class _Interrupt(BaseException):
@@ -63,3 +64,34 @@ def test_spans_that_go_nowhere_are_not_kept(tmp_path: Path) -> None:
     log.began(provider.get_tracer("jobs").start_span("run"), {}, is_safe=False)
     assert log.name is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_its_keepers_to_count_from_its_first_moment_to_its_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that collects at any line of ours finds nothing to say of a run that another process reports."""
+    monkeypatch.setenv(KEEPER, "1-1")
+    log, provider = FlightLog(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(io.StringIO())))
+    log.configure(str(tmp_path), provider)
+    span, other = (provider.get_tracer("jobs").start_span(name) for name in ("run", "eager run"))
+    found: list[bool] = []
+
+    def look(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line" and frame.f_code.co_name != "is_kept" and "jobspan" in frame.f_code.co_filename:
+            found.append(log.is_kept(span))
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        log.began(span, {}, is_safe=False)
+        log.closed(span)
+    finally:
+        sys.settrace(before)
+    log.leave_out(other)
+    assert len(found) > 20
+    assert set(found) == {True}
+    assert not log.is_kept(other)
+    log.closed(other)
