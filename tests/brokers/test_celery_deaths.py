@@ -13,6 +13,7 @@ from jobspan import conventions as c
 from jobspan.runs import is_command, is_publish, is_run
 from support.compare import assert_true
 from support.deaths import LATER_MS, files, how_lost, lost_links, once, outcomes, wait_for_runs
+from support.measured import sums
 from support.stage import Stage
 from support.waiting import wait_until
 
@@ -85,7 +86,7 @@ def test_a_recycled_process_loses_nothing(stage: Stage, jobs: int) -> None:
     put(stage, *["ok"] * 10)
     # A child's flush is in vain for as long as the child lives.
     stage.collector.delay_s = 3.0
-    stage.celery(app=APP, concurrency=2, args=["--max-tasks-per-child", str(jobs)])
+    stage.celery(app=APP, concurrency=2, args=["--max-tasks-per-child", str(jobs)], expect=["could not be sent"])
     stage.wait_until_ended(10)
     stage.collector.delay_s = 0.0
     wait_until(lambda: len(once(stage.collector.spans)) >= 10 + 10 + 1, deadline_s=40, what="all spans arrive")
@@ -102,6 +103,24 @@ def test_a_warm_shutdown_tells_all_and_leaves_no_file(stage: Stage, pool: str) -
     worker.stop()
     assert_true(stage.collector.spans, stage.diary)
     assert files(stage) == []
+
+
+def test_a_leaving_process_sends_all_its_signals_at_once_however_slow_the_collector(stage: Stage) -> None:
+    stage.export(batch_delay_ms=LATER_MS, metric_interval_ms=LATER_MS)
+    worker = stage.celery(app=APP, concurrency=1, expect=["could not be sent"])
+    put(stage, "ok", "ok")
+    stage.wait_until_ended(2)
+    # Sent one after the other, the second signal would not leave in time.
+    stage.collector.delay_s = 3.0
+    worker.stop()
+    wait_until(lambda: measured(stage) == 2, deadline_s=10, what="both runs are measured")
+    wait_until(lambda: len(once(stage.collector.spans)) >= 2 + 2 + 1, deadline_s=10, what="all spans arrive")
+    assert_true(once(stage.collector.spans), stage.diary)
+
+
+def measured(stage: Stage) -> int:
+    """Return how many runs all processes have measured together."""
+    return sums(stage.collector.points, c.METRIC_PROCESS_DURATION).total()
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo", "gevent"])

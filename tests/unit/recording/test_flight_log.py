@@ -73,7 +73,7 @@ def test_a_run_is_its_keepers_to_count_from_its_first_moment_to_its_last(
     monkeypatch.setenv(KEEPER, "1-1")
     log, provider = FlightLog(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
-    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(io.StringIO())))
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=io.StringIO())))
     log.configure(str(tmp_path), provider)
     span, other = (provider.get_tracer("jobs").start_span(name) for name in ("run", "eager run"))
     found: list[bool] = []
