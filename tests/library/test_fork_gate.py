@@ -48,7 +48,7 @@ while not ended and time.monotonic() < deadline:
 if not ended:
     os.kill(child, 9)
     os.waitpid(child, 0)
-print(bool(ended), forked_s < 1.5)
+print(bool(ended), forked_s < 1.5, flush=True)
 os._exit(0)
 """
 
