@@ -145,6 +145,16 @@ def test_the_id_of_somebody_elses_message_is_no_job(kept: Kept) -> None:
     assert kept.reader.find("kafka") == []
 
 
+@pytest.mark.parametrize(
+    "job_id", ["7", "7f", "deadbeef-1", "DEADBEEF-1", "dead_beef", "0000000012", "é日本", "order-7", "0x7f"]
+)
+def test_an_id_is_found_by_each_of_its_beginnings_whatever_it_is_made_of(kept: Kept, job_id: str) -> None:
+    kept.keep(traces(_run(1, job_id), _run(2, "zz"), _run(3, "7e000000"), _run(4, "beef")))
+    for length in range(1, len(job_id) + 1):
+        assert Match("job", job_id) in kept.reader.find(job_id[:length]), job_id[:length]
+    assert len(kept.reader.story(Match("job", job_id))) == 1
+
+
 def _child(of: SpanMessage, at_s: int, attributes: dict[str, object] | None = None) -> SpanMessage:
     moment = NOON + at_s * SECOND
     return span_message(

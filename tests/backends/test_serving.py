@@ -83,8 +83,25 @@ def test_a_newer_store_asks_for_an_upgrade(tmp_path: Path) -> None:
     with duckdb.connect(str(store)) as newer:
         newer.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
     for opened in (lambda: EmbeddedBackend(store), lambda: serve(store, grpc_port=0, http_port=0)):
-        with pytest.raises((BackendError, UsageError), match="schema version 99, this jobspan reads up to 1; upgrade"):
+        with pytest.raises((BackendError, UsageError), match="schema version 99, this jobspan reads up to 2; upgrade"):
             opened()
+
+
+def test_an_earlier_store_is_brought_up_to_date_by_its_server_and_named_to_readers_until_then(tmp_path: Path) -> None:
+    store = tmp_path / "jobspan.duckdb"
+    with Server(store) as server:
+        server.post(traces(span_message(run_attributes(job_id="order-7"))))
+    with duckdb.connect(str(store)) as earlier:
+        for table in ("spans", "started"):
+            earlier.execute(f"ALTER TABLE {table} DROP COLUMN command_head")
+            earlier.execute(f"ALTER TABLE {table} DROP COLUMN job_head")
+        earlier.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    with pytest.raises(BackendError, match="an earlier jobspan wrote the file; jobspan serve brings it up to date"):
+        EmbeddedBackend(store)
+    with Server(store) as server:
+        server.post(traces(span_message(run_attributes(job_id="order-8"))))
+    found = EmbeddedBackend(store).find("order-")
+    assert found == [Match("job", "order-7"), Match("job", "order-8")]
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

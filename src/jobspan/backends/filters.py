@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jobspan import conventions as c
 from jobspan.backends.base import RunFilter
+from jobspan.backends.ids import heads
 from jobspan.runs import RUNNING
 
 IS_RUN = f"(framework IS NOT NULL AND operation = '{c.OPERATION_RUN}')"
@@ -43,6 +44,12 @@ def matching(where: RunFilter) -> Condition:
     return _all([every_attempt(where), failed, _any(_outcome(name) for name in where.outcomes)])
 
 
+def id_begins(which: Literal["command", "job"], prefix: str) -> Condition:
+    """Return the condition for the spans of the commands or jobs whose id begins with a prefix."""
+    sql = f"(({which}_head BETWEEN ? AND ? OR {which}_head = 0) AND starts_with({which}_id, ?))"
+    return Condition(sql, [*heads(prefix), prefix])
+
+
 def like_pattern(glob: str) -> str:
     r"""Return the ``LIKE ... ESCAPE '\'`` pattern of a name with ``*`` and ``?``."""
     for special in ("\\", "%", "_"):
@@ -64,8 +71,7 @@ def _named(column: str, name: str) -> Condition:
 
 
 def _command(text: str) -> Condition:
-    by_name = _named("command_name", text)
-    return Condition(f"({by_name.sql} OR starts_with(command_id, ?))", [*by_name.parameters, text.lower()])
+    return _any([_named("command_name", text), id_begins("command", text.lower())])
 
 
 def _outcome(name: str) -> Condition:

@@ -1,10 +1,11 @@
-"""Ids between the hex text that people see and the integers that the store keeps."""
+"""Ids between the text that people see and the integers that the store keeps and finds quickly."""
 
 from __future__ import annotations
 
 from string import hexdigits
 
 _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
+_HEAD_DIGITS = 8
 
 
 def trace_text(high: int, low: int) -> str:
@@ -27,3 +28,23 @@ def trace_range(prefix: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
     if len(prefix) > _TRACE_DIGITS or not all(digit in hexdigits for digit in prefix):
         return None
     return trace_halves(prefix.ljust(_TRACE_DIGITS, "0")), trace_halves(prefix.ljust(_TRACE_DIGITS, "f"))
+
+
+def heads(prefix: str) -> tuple[int, int]:
+    """Return the first and last head of ids that begin with a prefix.
+
+    A head is the number that an id's first eight hex digits make, 0 where they are something else: few ids share one,
+    and a column of numbers is read in a fraction of the time that texts take.
+    """
+    first = prefix[:_HEAD_DIGITS]
+    if not all(digit in hexdigits for digit in first):
+        return 0, 0
+    return int(first.ljust(_HEAD_DIGITS, "0"), 16), int(first.ljust(_HEAD_DIGITS, "f"), 16)
+
+
+def head_sql(column: str) -> str:
+    """Return the SQL for the head of a column's id; NULL of NULL."""
+    first = f"substr({column}, 1, {_HEAD_DIGITS})"
+    number = f"('0x' || rpad({first}, {_HEAD_DIGITS}, '0'))::UINTEGER"
+    is_hex = f"regexp_full_match({first}, '[0-9a-fA-F]+')"
+    return f"CASE WHEN {is_hex} THEN {number} WHEN {column} IS NOT NULL THEN 0 END"

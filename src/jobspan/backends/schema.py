@@ -4,7 +4,7 @@
 ``exceptions`` are log events waiting to be read as events of their span; ``resources`` are what sent them.
 Ids are unsigned integers, a trace id in two halves: half the bytes of text and quick to compare. What filters need,
 and what every span of ours carries, has a column; other attributes are JSON text. No index: rows arrive in the order
-in which spans end, so the zone maps of ``end_ns`` are narrow.
+in which spans end, so the zone maps of ``end_ns`` are narrow; ids are looked for by their heads.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobspan import conventions as c
+from jobspan.backends.ids import head_sql
 from jobspan.errors import BackendError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION = "jobspan"
 
 
@@ -84,17 +85,21 @@ CONTENT_COLUMNS = (*_SPAN_COLUMNS, *((p.column, p.type) for p in PROMOTED), *_RE
 """The span message itself: two spans are the same when these are equal."""
 
 COLUMNS = (*CONTENT_COLUMNS, *_SENDER_COLUMNS)
+HEADS = {"command_head": head_sql("command_id"), "job_head": head_sql("job_id")}
+"""Columns made of others when a row is kept, after all of them."""
+
 EXCEPTION_COLUMNS = (*_SPAN_COLUMNS[:3], ("name", _TEXT), ("time_ns", _WHOLE), ("attributes", _TEXT))
 
 
 def create(connection: DuckDBPyConnection) -> None:
-    """Make the tables in an empty file.
+    """Make the tables in an empty file, and add to those of an earlier version what they lack.
 
     Raises:
         BackendError: the file is another program's, or of a newer jobspan.
     """
     if _tables(connection):
-        check(connection)
+        if _version(connection) == _WITHOUT_HEADS:
+            _add_heads(connection)
         return
     connection.begin()
     for table, columns in _TABLES.items():
@@ -112,6 +117,11 @@ def check(connection: DuckDBPyConnection) -> None:
     Raises:
         BackendError: it is not; the message says what was found.
     """
+    if _version(connection) < SCHEMA_VERSION:
+        raise BackendError("an earlier jobspan wrote the file; jobspan serve brings it up to date")
+
+
+def _version(connection: DuckDBPyConnection) -> int:
     if "meta" not in _tables(connection):
         raise BackendError("the file is a DuckDB database of another program; name another file with --store")
     meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
@@ -122,6 +132,17 @@ def check(connection: DuckDBPyConnection) -> None:
         raise BackendError(
             f"the file has schema version {version}, this jobspan reads up to {SCHEMA_VERSION}; upgrade jobspan"
         )
+    return version
+
+
+def _add_heads(connection: DuckDBPyConnection) -> None:
+    connection.begin()
+    for table in ("spans", "started"):
+        for column, head in HEADS.items():
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} UINTEGER")
+            connection.execute(f"UPDATE {table} SET {column} = {head}")  # noqa: S608  constants
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(SCHEMA_VERSION)])
+    connection.commit()
 
 
 def _tables(connection: DuckDBPyConnection) -> set[str]:
@@ -129,11 +150,13 @@ def _tables(connection: DuckDBPyConnection) -> set[str]:
     return {name for (name,) in rows}
 
 
+_WITH_HEADS = (*COLUMNS, *((column, "UINTEGER") for column in HEADS))
+_WITHOUT_HEADS = 1
 _TABLES = {
     "meta": (("key", _TEXT), ("value", _TEXT)),
     "counters": (("name", _TEXT), ("value", _WHOLE)),
     "resources": (("id", _WHOLE), ("attributes", _TEXT)),
-    "spans": COLUMNS,
-    "started": COLUMNS,
+    "spans": _WITH_HEADS,
+    "started": _WITH_HEADS,
     "exceptions": EXCEPTION_COLUMNS,
 }

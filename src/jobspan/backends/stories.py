@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from jobspan.backends.base import IdKind, Match
-from jobspan.backends.filters import IS_RUN, Condition
-from jobspan.backends.ids import trace_halves, trace_range, trace_text
+from jobspan.backends.base import Match
+from jobspan.backends.filters import IS_RUN, Condition, id_begins
+from jobspan.backends.ids import heads, trace_halves, trace_range, trace_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def find(cursor: DuckDBPyConnection, prefix: str, limit: int) -> list[Match]:
     """Return commands, then jobs, then traces, whose id begins with ``prefix``; at most ``limit``."""
-    found = [*_texts(cursor, "command", "command_id", prefix.lower(), limit)]
-    found += _texts(cursor, "job", "job_id", prefix, limit)
+    found = [*_texts(cursor, "command", prefix.lower(), limit)]
+    found += _texts(cursor, "job", prefix, limit)
     found += _traces(cursor, prefix, limit)
     return found[:limit]
 
@@ -28,7 +28,7 @@ def spans_of(cursor: DuckDBPyConnection, match: Match) -> Condition:
     if match.kind == "trace":
         return Condition("s.trace_hi = ? AND s.trace_lo = ?", list(trace_halves(match.id)))
     is_command = match.kind == "command"
-    traces = cursor.execute(_COMMAND if is_command else _JOB, [match.id]).fetchall()
+    traces = cursor.execute(_COMMAND if is_command else _JOB, [heads(match.id)[0], match.id]).fetchall()
     if not traces:
         return Condition("FALSE", [])
     high, low, first_ns, last_ns = zip(*traces, strict=True)
@@ -41,8 +41,8 @@ _NEAR_NS = 86_400 * 10**9
 """What others recorded in the traces of a command or a job belongs to it when it began within a day of its spans."""
 
 _TRACES = "SELECT trace_hi, trace_lo, min(start_ns), max(start_ns) FROM spans WHERE {} GROUP BY ALL"
-_COMMAND = _TRACES.format("command_id = ?")
-_JOB = _TRACES.format("job_id = ? AND framework IS NOT NULL")
+_COMMAND = _TRACES.format("command_head = ? AND command_id = ?")
+_JOB = _TRACES.format("job_head = ? AND job_id = ? AND framework IS NOT NULL")
 
 _NEAR = f"""
   own AS MATERIALIZED (SELECT unnest(?::UBIGINT[]) AS trace_hi, unnest(?::UBIGINT[]) AS trace_lo),
@@ -73,11 +73,11 @@ s.rowid IN (
 """A job's own spans and what descends from them, up to the runs of other jobs."""
 
 
-def _texts(cursor: DuckDBPyConnection, kind: IdKind, column: str, prefix: str, limit: int) -> list[Match]:
-    begins = f"SELECT {column} AS id FROM {{}} WHERE framework IS NOT NULL AND starts_with({column}, ?)"  # noqa: S608
-    if kind == "command":
-        begins = f"SELECT {column} AS id FROM {{}} WHERE starts_with({column}, ?)"  # noqa: S608  constants
-    return [Match(kind, row[0]) for row in _either(cursor, begins, [prefix], limit)]
+def _texts(cursor: DuckDBPyConnection, kind: Literal["command", "job"], prefix: str, limit: int) -> list[Match]:
+    which, parameters = id_begins(kind, prefix)
+    is_ours = "framework IS NOT NULL AND " if kind == "job" else ""
+    begins = f"SELECT {kind}_id AS id FROM {{}} WHERE {is_ours}{which}"  # noqa: S608  constants
+    return [Match(kind, row[0]) for row in _either(cursor, begins, parameters, limit)]
 
 
 def _traces(cursor: DuckDBPyConnection, prefix: str, limit: int) -> list[Match]:

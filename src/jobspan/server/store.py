@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from jobspan.backends.embedded import StoreIsHeld, unopened
 from jobspan.backends.rows import Row, SpanKey, key_of
-from jobspan.backends.schema import COLUMNS, CONTENT_COLUMNS, EXCEPTION_COLUMNS, create
+from jobspan.backends.schema import COLUMNS, CONTENT_COLUMNS, EXCEPTION_COLUMNS, HEADS, create
 from jobspan.errors import BackendError, UsageError
 from jobspan.server.decoding import Batch
 
@@ -89,12 +89,12 @@ class Store:
             self._add_spans(spans)
         if started:
             new, _ = _told_apart(started, self._same_ids("started", started, 0))
-            self._insert("started", COLUMNS, new)
+            self._insert("started", COLUMNS, new, made=_HEADS)
         self._insert("exceptions", EXCEPTION_COLUMNS, [row for batch in batches for row in batch.exceptions])
 
     def _add_spans(self, spans: list[Row]) -> None:
         new, conflicts = _told_apart(spans, self._same_ids("spans", spans, _CONFLICT_WINDOW_NS))
-        self._insert("spans", COLUMNS, new)
+        self._insert("spans", COLUMNS, new, made=_HEADS)
         self._count(duplicates=len(spans) - len(new), conflicts=conflicts)
         self.connection.execute(_FORGET_STARTED)
 
@@ -131,11 +131,11 @@ class Store:
             self.connection.execute("INSERT INTO resources VALUES (?, ?)", [number, text])
         return number
 
-    def _insert(self, table: str, columns: tuple[tuple[str, str], ...], rows: list[Row]) -> None:
+    def _insert(self, table: str, columns: tuple[tuple[str, str], ...], rows: list[Row], *, made: str = "") -> None:
         if not rows:
             return
         self.connection.register("new_rows", pa.table(list(zip(*rows, strict=True)), schema=_schema(columns)))
-        self.connection.execute(f"INSERT INTO {table} SELECT * FROM new_rows")  # noqa: S608  a table of ours
+        self.connection.execute(f"INSERT INTO {table} SELECT *{made} FROM new_rows")  # noqa: S608  a table of ours
         self.connection.unregister("new_rows")
 
     def _count(self, **more: int) -> None:
@@ -151,6 +151,7 @@ _FORGET_STARTED = f"DELETE FROM started s USING arriving a WHERE {_SAME_IDS}"  #
 _FORGET_RESOURCES = """
 DELETE FROM resources WHERE id NOT IN (SELECT resource FROM spans UNION SELECT resource FROM started)
 """
+_HEADS = "".join(f", {head}" for head in HEADS.values())
 _CONTENT_NAMES = ", ".join(name for name, _ in CONTENT_COLUMNS)
 
 
