@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobspan import conventions as c
@@ -185,6 +186,27 @@ def test_beat_names_its_entries(stage: Stage) -> None:
     stage.celery(app=APP)
     stage.program(script("celery"), "-A", APP, "beat", "--schedule", str(stage.folder / "ticks"), name="beat")
     assert_ticks(stage, "every moment")
+
+
+def test_beat_inside_a_worker_names_its_entries(stage: Stage) -> None:
+    stage.set(TEST_BEAT="true")
+    stage.celery(app=APP, args=["--beat", "--schedule", str(stage.folder / "ticks")])
+    assert_ticks(stage, "every moment")
+
+
+def test_beat_in_the_background_names_its_entries(stage: Stage) -> None:
+    stage.set(TEST_BEAT="true")
+    stage.celery(app=APP)
+    written, ticks = stage.folder / "beat.pid", stage.folder / "ticks"
+    command = (script("celery"), "-A", APP, "beat", "--detach", "--pidfile", str(written), "--schedule", str(ticks))
+    assert stage.run(*command) == 0
+    wait_until(lambda: written.exists() and written.read_text(), deadline_s=10, what="beat writes its pid")
+    beat = psutil.Process(int(written.read_text()))
+    try:
+        assert_ticks(stage, "every moment")
+    finally:
+        beat.kill()
+        beat.wait(10)
 
 
 def test_beat_with_a_schedule_in_djangos_database_names_its_entries(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import celery
 import celery.app.base
 import pytest
-from celery import signals
+from celery import platforms, signals
 from celery.worker.consumer.consumer import Consumer
 from celery.worker.request import Request
 
@@ -140,15 +140,16 @@ def test_uninstrument_restores_celery(instrumentation: Instrumentation) -> None:
     watched = [signals.before_task_publish, signals.task_received, signals.task_prerun, signals.task_postrun]
     watched += [signals.worker_process_init, signals.worker_process_shutdown]
     watched += [signals.task_unknown, signals.task_rejected, signals.task_internal_error]
-    methods = dict(vars(Request)), dict(vars(Consumer))
+    methods = dict(vars(Request)), dict(vars(Consumer)), dict(vars(platforms))
     before = (vars(celery.Celery)["send_task"], [list(signal.receivers or ()) for signal in watched])
     for _ in range(3):
         CeleryInstrumentor().instrument(tracer_provider=instrumentation.provider)
         assert vars(celery.Celery)["send_task"] is not before[0]
         assert vars(Request)["on_timeout"] is not methods[0]["on_timeout"]
+        assert platforms.close_open_fds is not methods[2]["close_open_fds"]
         assert vars(Consumer)["on_decode_error"] is not methods[1]["on_decode_error"]
         CeleryInstrumentor().uninstrument()
-    assert (dict(vars(Request)), dict(vars(Consumer))) == methods
+    assert (dict(vars(Request)), dict(vars(Consumer)), dict(vars(platforms))) == methods
     assert (vars(celery.Celery)["send_task"], [list(signal.receivers or ()) for signal in watched]) == before
 
 

@@ -35,7 +35,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
         from billiard.exceptions import SoftTimeLimitExceeded
 
         from jobspan.instrumentors import schedules
-        from jobspan.instrumentors.celery import canvas
+        from jobspan.instrumentors.celery import canvas, descriptors
         from jobspan.instrumentors.celery.children import Children, keep
         from jobspan.instrumentors.celery.main_process import MainProcess, watch
         from jobspan.instrumentors.celery.publishing import PublishHooks
@@ -44,6 +44,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
         let_through(SoftTimeLimitExceeded)
         publishing = PublishHooks(sink)
         canvas.install(sink, patches)
+        descriptors.keep_open(patches)
         schedules.install_beat(patches)
         schedules.install_apscheduler(patches)
         patches.wrap(module.Celery, "send_task", publishing.send_task)
