@@ -41,6 +41,11 @@ def type_name(error: BaseException) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def shortened(message: str) -> str:
+    """Return a message without secrets, cut to what is recorded of one."""
+    return redact(message[:_READ_LIMIT])[:_MESSAGE_LIMIT]
+
+
 def describe(error: BaseException, *, frames: int, with_message: bool) -> ExceptionText:
     """Put an exception into words.
 
@@ -51,7 +56,7 @@ def describe(error: BaseException, *, frames: int, with_message: bool) -> Except
     """
     return ExceptionText(
         type=type_name(error),
-        message=redact(_message(error)[:_READ_LIMIT])[:_MESSAGE_LIMIT] if with_message else None,
+        message=shortened(_message(error)) if with_message else None,
         stacktrace=_stack(error, frames, with_message) if frames else None,
     )
 

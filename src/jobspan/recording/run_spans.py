@@ -31,13 +31,12 @@ from jobspan.recording import (
     run_facts,
     summaries,
 )
-from jobspan.recording.exceptions import ExceptionText, type_name
+from jobspan.recording.exceptions import ExceptionText, shortened, type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import ORIGIN, Origin, origin_of
 from jobspan.recording.propagation import Incoming
-from jobspan.recording.redaction import redact
 from jobspan.recording.redelivery import Untold
 from jobspan.recording.series import Series
 from jobspan.recording.status import error_type_of, set_status
@@ -85,7 +84,7 @@ class RunSpans:
         if wanted.args:
             attributes.update(arguments.attributes_of(event.arguments))
         span = self._instruments.tracer.start_span(
-            f"run {event.job.name or c.UNKNOWN_JOB}",
+            f"run {attributes.get(c.JOBSPAN_JOB_NAME) or c.UNKNOWN_JOB}",
             context=context,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
@@ -202,7 +201,7 @@ class RunSpans:
     def _set_reason(self, span: Span, event: RunFinished, text: ExceptionText | None) -> None:
         """Say why another run follows: what the job said, else its exception."""
         if event.retry_reason is not None and self._instruments.settings.exception_message:
-            span.set_attribute(c.JOBSPAN_JOB_RETRY_REASON, redact(event.retry_reason))
+            span.set_attribute(c.JOBSPAN_JOB_RETRY_REASON, shortened(event.retry_reason))
         elif text is not None:
             reason = f"{text.type}: {text.message}" if text.message else text.type
             span.set_attribute(c.JOBSPAN_JOB_RETRY_REASON, reason)

@@ -32,8 +32,19 @@ def test_a_job_name_that_cannot_be_encoded_costs_no_other_span(recorded: Recorde
     recorded.tell(
         JobDropped(odd, b.REDIS, {}, "w1", Outcome.UNROUTABLE, final=True, at_ns=b.T0, error_type="unknown_job")
     )
-    assert [span.name for span in recorded.spans] == [f"publish {ESCAPED}", f"run {ESCAPED}"]
+    recorded.tell(b.run_started(job=odd))
+    recorded.tell(b.run_finished())
+    assert [span.name for span in recorded.spans] == [f"publish {ESCAPED}", f"run {ESCAPED}", f"run {ESCAPED}"]
     assert {span.attributes[c.JOBSPAN_JOB_NAME] for span in recorded.spans} == {ESCAPED}
+
+
+def test_what_a_job_says_of_a_retry_is_cut_so_that_receivers_take_it(recorded: Recorded) -> None:
+    recorded.tell(b.run_started())
+    answer = "token=abcdef " + "<html>" * 1_000_000
+    recorded.tell(b.run_finished(outcome=Outcome.RETRIED, final=False, retry_reason=answer))
+    (span,) = recorded.spans
+    said = span.attributes[c.JOBSPAN_JOB_RETRY_REASON]
+    assert (len(said), said[:23]) == (4096, "token=[redacted] <html>")
 
 
 @pytest.mark.parametrize("scheduled_ns", [10**21, 2**80, 10**400], ids=["year 33658", "year 4e7", "no float"])
