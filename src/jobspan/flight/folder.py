@@ -7,6 +7,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -34,18 +35,29 @@ def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return (_SHARED_MEMORY if shared else Path(tempfile.gettempdir())) / f"jobspan-{os.getuid()}-{key}"
 
 
+def private_place(path: Path) -> Path:
+    """Return the folder that is asked for; where others may look into it, one of this user's in it.
+
+    A volume is often everybody's, and the mode of a folder that we have not made is not ours to change.
+    """
+    with suppress(OSError):
+        found = path.lstat().st_mode
+        if stat.S_ISDIR(found) and stat.S_IMODE(found) & 0o077:
+            return path / f"jobspan-{os.getuid()}"
+    return path
+
+
 def private_folder(path: Path) -> Path:
-    """Make the folder where it is missing, and return it.
+    """Make the folder, or the private one in it, where it is missing, and return it.
 
     Raises:
         OSError: it cannot be made or written to, or it is not ours alone.
     """
+    path = private_place(path)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise PermissionError(f"{path} is not a folder of this user")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        path.chmod(0o700)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(f"{path} is not a folder of this user alone")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise PermissionError(f"{path} cannot be written to")
     return path

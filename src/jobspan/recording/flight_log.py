@@ -27,7 +27,7 @@ from jobspan.recording.sdk.pipeline import leads_somewhere
 _IS_POSSIBLE = True
 try:
     from jobspan.flight import layout, lost_runs, records
-    from jobspan.flight.folder import default_folder, private_folder
+    from jobspan.flight.folder import default_folder, private_folder, private_place
     from jobspan.flight.lost_runs import LostRun
     from jobspan.flight.records import SpanRecord
     from jobspan.flight.writing import FlightFile
@@ -69,7 +69,8 @@ class FlightLog:
         self._provider = provider
         if not self._is_off:
             # A worker may change its folder later, and its children must find the same.
-            self._wanted = (Path(state_dir).expanduser() if state_dir else default_folder()).absolute()
+            asked = Path(state_dir).expanduser() if state_dir else default_folder()
+            self._wanted = private_place(asked.absolute())
 
     def when_unwatched(self, step: Callable[[Path], None]) -> None:
         """Do this when this process opens a file that nobody watches: then nobody but such as it tells of the dead."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobspan.flight import layout, reading, records
-from jobspan.flight.folder import default_folder, private_folder
+from jobspan.flight.folder import default_folder, private_folder, private_place
 from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import SpanRecord
 from jobspan.flight.writing import FlightFile
@@ -263,14 +263,24 @@ def test_hundreds_of_failures_with_their_stacks_find_room(tmp_path: Path) -> Non
 def test_the_folder_is_this_users_alone(tmp_path: Path) -> None:
     folder = private_folder(tmp_path / "a" / "b")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    folder.chmod(0o755)
-    assert stat.S_IMODE(private_folder(folder).stat().st_mode) == 0o700
+    assert private_folder(folder) == folder
     (tmp_path / "link").symlink_to(folder)
     with pytest.raises(PermissionError):
         private_folder(tmp_path / "link")
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         private_folder(tmp_path / "file")
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o1777])
+def test_a_folder_that_is_others_too_keeps_its_mode_and_has_a_private_one_in_it(tmp_path: Path, mode: int) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    volume.chmod(mode)
+    folder = private_folder(volume)
+    assert folder == private_place(volume) == volume / f"jobspan-{os.getuid()}"
+    assert private_folder(folder) == folder
+    assert (stat.S_IMODE(volume.stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (mode, 0o700)
 
 
 def test_processes_that_send_their_spans_elsewhere_have_another_folder() -> None:
