@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 
 import pytest
@@ -263,6 +264,18 @@ def test_a_job_that_celery_puts_back_links_to_the_run_that_was_lost(each_stage: 
     lost, again = sorted(wait_for_runs(each_stage, 2), key=lambda span: span.start_ns)
     assert lost_links(again) == [(lost.trace_id, lost.span_id)]
     assert again.attributes[c.JOBSPAN_JOB_REDELIVERED] is True
+
+
+def test_a_volume_that_is_everybodys_keeps_its_mode_and_serves_all_the_same(stage: Stage) -> None:
+    volume = stage.folder / "volume"
+    volume.mkdir()
+    volume.chmod(0o1777)
+    stage.set(OTEL_PYTHON_JOBSPAN_STATE_DIR=str(volume))
+    stage.celery(app=APP, concurrency=1, expect=LOGGED)
+    put(stage, "killed_once")
+    lost, again = sorted(wait_for_runs(stage, 2), key=lambda span: span.start_ns)
+    assert lost_links(again) == [(lost.trace_id, lost.span_id)]
+    assert stat.S_IMODE(volume.stat().st_mode) == 0o1777
 
 
 def test_a_publish_that_its_process_did_not_survive_is_told_as_cut_off(stage: Stage) -> None:
