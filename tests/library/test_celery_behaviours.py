@@ -14,8 +14,10 @@ from celery.concurrency.solo import TaskPool
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Ignore, Reject, Retry
 from celery.worker.request import Request, create_request_cls
+from kombu.connection import Connection
+from kombu.transport import memory
 
-from jobspan.instrumentors.celery.mapping import broker_of, unix_ns
+from jobspan.instrumentors.celery.mapping import broker_of, broker_of_publish, unix_ns
 from support.waiting import wait_until
 
 
@@ -161,6 +163,9 @@ def test_an_eta_is_iso_text_that_we_can_read(heard: Heard) -> None:
     [
         ("redis://user:s3cret@cache:6380/1", ("redis", "cache", 6380)),
         ("amqp://user:s3cret@mq//", ("rabbitmq", "mq", 5672)),
+        ("redis+socket://:s3cret@/run/redis.sock?virtual_host=1", ("redis", "/run/redis.sock", None)),
+        ("redis+socket:///run/redis.sock?password=s3cret", ("redis", "/run/redis.sock", None)),
+        ("redis+socket://:s3/cret@/run/redis.sock", ("redis", None, None)),
         ("memory://", ("memory", None, None)),
         ("filesystem://", ("filesystem", None, None)),
     ],
@@ -168,6 +173,18 @@ def test_an_eta_is_iso_text_that_we_can_read(heard: Heard) -> None:
 def test_a_broker_is_known_by_its_real_name_and_never_by_its_password(url: str, broker: tuple[Any, ...]) -> None:
     found = broker_of(Celery(broker=url, set_as_current=False))
     assert tuple(found) == broker
+
+
+class ReadsUrls(memory.Transport):
+    """A transport that is given the whole URL, as MongoDB's is."""
+
+    driver_type, can_parse_url = "mongodb", True
+
+
+def test_kombu_leaves_the_password_in_the_url_of_a_transport_that_reads_it_and_we_do_not() -> None:
+    given = Connection("mongodb://user:s3cret@one:1,two:2/jobs", transport=ReadsUrls)  # type: ignore[no-untyped-call]  # it has no types
+    assert "s3cret" in str(given.hostname)
+    assert tuple(broker_of_publish(app, given, None)) == ("mongodb", "one", None)
 
 
 @pytest.mark.parametrize("name", ["_announce_revoked", "_announce_cancelled", "on_timeout", "reject"])

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from jobspan import conventions as c
 from jobspan.events import Arguments
@@ -205,8 +206,17 @@ def _broker_behind(connection: Any) -> Broker:
     system = _SYSTEMS.get(driver, driver)
     if driver not in _ON_A_NETWORK:
         return Broker(system)
+    address = connection.hostname or "localhost"
+    if "://" in address:
+        return Broker(system, _address_in(address))
     port = connection.port or getattr(transport, "default_port", None)
-    return Broker(system, connection.hostname or "localhost", int(port) if port else None)
+    return Broker(system, address, int(port) if port else None)
+
+
+def _address_in(url: str) -> str | None:
+    """Return the host or the socket's path of a URL that kombu leaves to a transport, password and all."""
+    said = urlsplit(url)
+    return said.hostname or (said.path if "@" not in said.path else None)
 
 
 def _declared_queue(exchange: Any, routing_key: str | None, declared: Any) -> str | None:
