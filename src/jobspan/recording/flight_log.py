@@ -67,10 +67,14 @@ class FlightLog:
         """Say where files go: a path, empty for the default, or ``off``."""
         self._is_off = state_dir == "off" or not _IS_POSSIBLE
         self._provider = provider
-        if not self._is_off:
+        if self._is_off:
+            return
+        try:
             # A worker may change its folder later, and its children must find the same.
             asked = Path(state_dir).expanduser() if state_dir else default_folder()
             self._wanted = private_place(asked.absolute())
+        except (OSError, RuntimeError) as error:  # nobody's home, or a working folder that is gone
+            self._give_up(error)
 
     def when_unwatched(self, step: Callable[[Path], None]) -> None:
         """Do this when this process opens a file that nobody watches: then nobody but such as it tells of the dead."""
@@ -284,7 +288,7 @@ class FlightLog:
             file.free(slot)
             self._confirmed.pop(span_id, None)
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: Exception) -> None:
         self._is_off = True
         _logger.warning("no flight record, so the runs of killed processes are not told: %s", error)
 

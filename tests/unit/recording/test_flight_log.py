@@ -95,3 +95,12 @@ def test_a_run_is_its_keepers_to_count_from_its_first_moment_to_its_last(
     assert set(found) == {True}
     assert not log.is_kept(other)
     log.closed(other)
+
+
+def test_a_folder_in_nobodys_home_is_one_line_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    log = FlightLog()
+    log.configure("~nobody-of-this-name/flight")
+    assert (log.folder, log.open()) == (None, None)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "no flight record, so the runs of killed processes are not told"
+    ]
