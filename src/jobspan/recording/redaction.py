@@ -21,10 +21,12 @@ MASK = "[redacted]"
 
 _SENSITIVE = (
     r"pass(?:word|wd|phrase)|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key"
-    r"|credential|session[-_]?id|auth[-_]?(?:key|header)"
+    r"|account[-_]?key|credential|session[-_]?id|auth[-_]?(?:key|header)|x-amz-signature|\b(?:pass|pw|sig)\b"
 )
 # A quoted value to its closing quote, escapes included; else one word; of a passphrase all words of the line.
 _QUOTED = r"\\?[bru]?'(?:[^'\\\n]|\\.){0,4096}'|\\?[bru]?\"(?:[^\"\\\n]|\\.){0,4096}\""
+# JSON inside of a text has its quotes escaped.
+_ESCAPED = r"\\{1,3}'[^'\\\n]{0,4096}\\{1,3}'|\\{1,3}\"[^\"\\\n]{0,4096}\\{1,3}\""
 _WORD = r"[^\s'\",;&)}\]]{1,4096}"
 
 
@@ -60,7 +62,8 @@ _RULES: tuple[tuple[_Pattern, str], ...] = (
     ),
     (
         _Pattern(
-            rf"((?:{_SENSITIVE})[\w-]{{0,40}}['\"]?\s{{0,4}}(?:=>|[:=])\s{{0,4}})(?!\[redacted\])(?:{_QUOTED}|{_WORD})",
+            rf"((?:{_SENSITIVE})[\w-]{{0,40}}(?:\\{{0,3}}['\"])?\s{{0,4}}(?:=>|[:=])\s{{0,4}})(?!\[redacted\])"
+            rf"(?:{_ESCAPED}|{_QUOTED}|{_WORD})",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",

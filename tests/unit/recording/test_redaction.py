@@ -32,6 +32,12 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
         ("password=b'abc def' is wrong", "password=[redacted] is wrong"),
         ("Authorization: Token abc def", "Authorization: [redacted]"),
         ('{"password": "a\\"b", "user": "ann"}', '{"password": [redacted], "user": "ann"}'),
+        (r'"{\"password\": \"s3cret\", \"user\": \"ann\"}"', r'"{\"password\": [redacted], \"user\": \"ann\"}"'),
+        ("https://s3/a?X-Amz-Date=1&X-Amz-Signature=5ec2e7", "https://s3/a?X-Amz-Date=1&X-Amz-Signature=[redacted]"),
+        ("https://blob/a?se=2&sig=s3cret%3D&sp=r", "https://blob/a?se=2&sig=[redacted]&sp=r"),
+        ("AccountName=ann;AccountKey=s3cret==;Suffix=x", "AccountName=ann;AccountKey=[redacted];Suffix=x"),
+        ("user=ann pass=s3cret, pw: s3cret", "user=ann pass=[redacted], pw: [redacted]"),
+        ("bypass: 3 passes, design=new", "bypass: 3 passes, design=new"),
         ("Set-Cookie: session=abc; Path=/", "Set-Cookie: [redacted]"),
         ("no secret here: 42 is not 43", "no secret here: 42 is not 43"),
         ("http://localhost:8000/a is up, by author: ann", "http://localhost:8000/a is up, by author: ann"),
@@ -46,7 +52,8 @@ def test_redaction(text: str, redacted: str) -> None:
 @pytest.mark.parametrize(
     "piece",
     ["550e8400-", "de-ad-", "a.b.", "=", "'", '"', "a" * 9, "://", "token", "token=", "eyJ", "eyJaaaaaaaa.",
-     "password:'", "passphrase", "-----BEGIN PRIVATE KEY-----", "bearer ", "\\", "Authorization: "],
+     "password:'", "passphrase", "-----BEGIN PRIVATE KEY-----", "bearer ", "\\",
+     "Authorization: ", "sig=", 'token:\\"'],
 )  # fmt: skip
 @pytest.mark.timeout(30)
 def test_a_long_text_is_through_in_proportion_to_its_length_whatever_it_says(piece: str) -> None:
