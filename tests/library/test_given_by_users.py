@@ -1,4 +1,4 @@
-"""What a user gives to ``instrument()`` is called with every span of the library's own way, and may do anything."""
+"""What a user gives to ``instrument()`` or in the environment holds in both libraries; hooks may do anything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def celery_work() -> None:
     """Put one task, and run it here."""
     app = Celery(broker="memory://", set_as_current=False)
 
-    @app.task(name="greet")  # type: ignore[untyped-decorator]  # Celery's stubs leave it untyped here
+    @app.task(name="greet", shared=False)  # type: ignore[untyped-decorator]  # Celery's stubs leave it untyped here
     def greet() -> None:
         pass
 
@@ -80,3 +80,13 @@ def test_a_hook_that_raises_harms_nobody(
     work()
     assert [span.attributes.get("jobspan.job.outcome") for span in instrumentation.spans] == [None, "succeeded"]
     assert counted == ["hook_error:user"] * 2
+
+
+@EACH
+def test_jobs_whose_names_are_excluded_run_without_spans(
+    instrumentation: Instrumentation, instrumentor: Any, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS", "other, gre*")
+    instrumentation.on(instrumentor())
+    work()
+    assert instrumentation.spans == ()
