@@ -158,6 +158,11 @@ DRAMATIQ_OPTION = "jobspan_carrier"
 # On the signature of a chord's body only, never on a message that leaves: whose members it waits for.
 MEMBERS_FIELD = "jobspan-members"
 
+# The job that does nothing, and the queue of Dramatiq's; on Redis, the set of the processes that take from it
+CANARY_JOB = "jobspan.canary"
+CANARY_QUEUE = "jobspan-canary"
+CANARY_SIGN = "__jobspan_canary__"
+
 
 class SpanRow(NamedTuple):
     """A kind of span: its name's shape and what it covers."""

@@ -28,6 +28,7 @@ OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS = "OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS"
 OTEL_PYTHON_JOBSPAN_COEXIST = "OTEL_PYTHON_JOBSPAN_COEXIST"
 OTEL_PYTHON_JOBSPAN_STATE_DIR = "OTEL_PYTHON_JOBSPAN_STATE_DIR"
 OTEL_PYTHON_JOBSPAN_MEMORY = "OTEL_PYTHON_JOBSPAN_MEMORY"
+OTEL_PYTHON_JOBSPAN_CANARY = "OTEL_PYTHON_JOBSPAN_CANARY"
 OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
@@ -183,6 +184,13 @@ class Settings:
         "a run's memory: its true peak where it is alone in its process, for which the kernel's high-water mark is "
         "reset (`ru_maxrss` shows that), from readings only, or not at all",
     )
+    canary: bool = _setting(
+        OTEL_PYTHON_JOBSPAN_CANARY,
+        _switch,
+        False,
+        "`true`, `false`",
+        "workers also know the job `jobspan.canary`, which does nothing: `jobspan doctor --canary` puts one",
+    )
     exception_signal: str = _setting(
         OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,
         _one_of("", "logs", "logs/dup"),
@@ -229,7 +237,7 @@ class ReadingSettings:
         str,
         "",
         "`redis://host:6379/0`, `amqp://user:password@host/vhost`",
-        "the broker that `queues`, `workers`, `health` and `monitor` look at",
+        "the broker that `queues`, `workers`, `health`, `monitor` and `doctor` look at",
     )
     management: str = _setting(
         JOBSPAN_MANAGEMENT,
@@ -260,7 +268,18 @@ def load_reading(environ: Mapping[str, str] = os.environ) -> ReadingSettings:
     return ReadingSettings(**_values(ReadingSettings, {}, environ))
 
 
-def _values(cls: type, given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+def misread(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a sentence for each variable of either side whose value is not understood."""
+    said: list[str] = []
+    for side in (Settings, ReadingSettings):
+        _values(side, {}, environ, said.append)
+    return tuple(said)
+
+
+def _values(
+    cls: type, given: Mapping[str, Any], environ: Mapping[str, str], say: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    say = say or _say_once
     values = {}
     for setting in fields(cls):
         env, parse = setting.metadata["env"], setting.metadata["parse"]
@@ -272,7 +291,7 @@ def _values(cls: type, given: Mapping[str, Any], environ: Mapping[str, str]) -> 
         try:
             values[setting.name] = parse(text)
         except _Unreadable as allowed:
-            _say_once(f"{name}={text} is not understood: expected {allowed}; using {_as_written(setting.default)}")
+            say(f"{name}={text} is not understood: expected {allowed}; using {_as_written(setting.default)}")
     return values
 
 

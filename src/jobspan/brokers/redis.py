@@ -24,7 +24,7 @@ class RedisReader:
 
     def __init__(self, address: Address, *, frameworks: tuple[Framework, ...], queues: tuple[str, ...]) -> None:
         self._address = address
-        self._client = _client(address)
+        self._client = client_of(address)
         wanted = frameworks or tuple(Framework)
         # A queue that a user names is of the framework that they name, else of those that stand in the database.
         named = queues if frameworks else ()
@@ -47,7 +47,8 @@ class RedisReader:
         self._client.close()
 
 
-def _client(address: Address) -> Any:
+def client_of(address: Address) -> Any:
+    """Return a client of the database; nothing is connected yet."""
     try:
         import redis
     except ImportError as error:

@@ -29,6 +29,7 @@ COMMANDS = MappingProxyType(
         "queues": ("jobspan.cli.queues", "What waits in the broker."),
         "workers": ("jobspan.cli.workers", "Who takes jobs from the broker."),
         "health": ("jobspan.cli.health", "Whether all is as it should be, and what to do."),
+        "doctor": ("jobspan.cli.doctor", "Whether telemetry is recorded and arrives, step by step."),
         "monitor": ("jobspan.cli.monitor", "Report the broker as metrics over OTLP."),
         "run": ("jobspan.cli.run", "Run any program as a command."),
         "serve": ("jobspan.cli.serve", "Receive telemetry and keep it."),

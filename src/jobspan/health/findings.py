@@ -30,6 +30,7 @@ class Finding:
         seen: what was seen and expected, one sentence without its end.
         remedy: what to do.
         queue: which one; None: not of one queue.
+        is_known: False: it could not be looked at, and has no grade.
     """
 
     grade: Grade
@@ -38,6 +39,7 @@ class Finding:
     remedy: str
     queue: str | None = None
     framework: Framework | None = None
+    is_known: bool = True
 
 
 QueueKey = tuple[str, str]

@@ -31,9 +31,9 @@ def test_the_version_is_told() -> None:
 def test_without_a_subcommand_the_help_is_shown() -> None:
     seen = typed()
     assert seen.code == 0
-    commands = [line.split()[0] for line in seen.out.splitlines()[-10:]]
+    commands = [line.split()[0] for line in seen.out.splitlines()[-11:]]
     assert commands == [
-        *("failed", "runs", "show", "queues", "workers", "health", "monitor", "run", "serve", "demo"),
+        *("failed", "runs", "show", "queues", "workers", "health", "doctor", "monitor", "run", "serve", "demo"),
     ]
 
 

@@ -51,3 +51,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
         patches.on_undo(connect(sink, publishing))
         watch(MainProcess(sink), patches)
         keep(Children(sink), patches)
+        if self._settings.canary:
+            from jobspan.instrumentors.celery import canary
+
+            canary.register(patches)

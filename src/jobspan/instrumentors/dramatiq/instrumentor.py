@@ -30,7 +30,7 @@ class DramatiqInstrumentor(LibraryInstrumentor):
     entry_point: ClassVar[str] = "jobspan_dramatiq"
 
     def _hook(self, module: ModuleType, sink: Sink, patches: Patches) -> None:
-        brokers = _Brokers(sink, patches)
+        brokers = _Brokers(sink, patches, canary=self._settings.canary)
         for broker in _made_before(module.Broker):
             brokers.join(broker)
         patches.wrap(module.Broker, "__init__", brokers.after_init)
@@ -66,8 +66,9 @@ class _Joined(NamedTuple):
 class _Brokers:
     """The brokers of this process, each with our middleware in first place."""
 
-    def __init__(self, sink: Sink, patches: Patches) -> None:
+    def __init__(self, sink: Sink, patches: Patches, *, canary: bool) -> None:
         self._sink = sink
+        self._canary = canary
         self._patches = patches
         # Held weakly, and by nothing else of ours: a broker that its application drops is gone.
         self._joined: weakref.WeakKeyDictionary[Any, _Joined] = weakref.WeakKeyDictionary()
@@ -103,7 +104,7 @@ class _Brokers:
 
         if broker in self._joined:
             return
-        middleware = JobspanMiddleware(self._sink)
+        middleware = JobspanMiddleware(self._sink, canary=self._canary)
         # First in the list: our before-hooks run before AgeLimit can skip, our after-hooks run last, so that retries,
         # callbacks and pipelines are published inside the run's span.
         broker.middleware.insert(0, middleware)

@@ -34,8 +34,9 @@ from jobspan.recording.sdk.flush import flush_and_leave
 class JobspanMiddleware(Middleware):
     """Tells the sink of every publish and run that goes through one broker."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, *, canary: bool = False) -> None:
         self._sink = sink
+        self._canary = canary
         self._words = BrokerWords()
         self._actors = Actors()
         self._worker = ""
@@ -46,6 +47,14 @@ class JobspanMiddleware(Middleware):
     def enqueue(self) -> Callable[..., Any]:
         """What stands around the broker's ``enqueue``."""
         return self._publishing.enqueue
+
+    @guarded
+    def before_worker_boot(self, broker: Any, worker: Any) -> None:
+        """A worker is about to ask which queues there are."""
+        if self._canary:
+            from jobspan.instrumentors.dramatiq import canary
+
+            canary.register(broker, worker)
 
     def before_enqueue(self, broker: Any, message: Any, delay: int | None) -> None:
         """Put the carrier on the message; a broker that tries again calls this again."""
