@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 from collections.abc import Iterator
@@ -186,7 +187,38 @@ def test_the_other_protocols_port_is_a_warning(stage: Stage) -> None:
 
 
 def test_other_tracers_are_told(stage: Stage, server: Server) -> None:
-    pytest.importorskip("sentry_sdk")
-    stage.celery()
-    steps = examine(stage, "--backend", server.http, code=0)
-    assert any("Sentry's spans go where it sends them" in seen for _, seen in of("beside", steps))
+    told = of("beside", examine(stage, "--backend", server.http, code=0))
+    whose = {"ddtrace": "Datadog's", "sentry_sdk": "Sentry's"}
+    expected = [name for module, name in whose.items() if importlib.util.find_spec(module)]
+    assert [f"{name} spans go where it sends them" in seen for name, (_, seen) in zip(expected, told, strict=True)] == [
+        True for _ in expected
+    ]
+
+
+def test_an_instrumentation_that_does_not_load_and_one_that_tells_of_the_same_are_warnings(
+    stage: Stage, server: Server
+) -> None:
+    _install(stage.folder, "broken", "broken = absent_module:Instrumentor")
+    _install(stage.folder, "opentelemetry-instrumentor-dramatiq", "")
+    told = of("instrumentation", examine(stage, "--backend", server.http, code=1))
+    assert [seen for grade, seen in told if grade == "warning"] == [
+        "broken does not load: ModuleNotFoundError: No module named 'absent_module'",
+        "opentelemetry-instrumentor-dramatiq is installed: its spans come beside ours",
+    ]
+
+
+def _install(folder: Path, name: str, entry_point: str) -> None:
+    """Put a distribution on the path of the test's programs."""
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[opentelemetry_instrumentor]\n{entry_point}\n")
+
+
+def test_a_canary_that_nobody_takes_says_so(stage: Stage, server: Server) -> None:
+    stage.set(OTEL_PYTHON_JOBSPAN_CANARY="true")
+    # Its last call is not old enough to tell that it is gone.
+    stage.dramatiq().kill()
+    words = ("--canary", "--framework", "dramatiq", "--timeout", "3")
+    published, lost = of("canary", examine(stage, "--backend", server.http, *words, code=2))
+    assert (published[0], lost) == ("healthy", ("critical", "no worker took it within 3 s"))

@@ -11,6 +11,7 @@ import click
 from jobspan.brokers.address import read_url
 from jobspan.cli.json_documents import document
 from jobspan.cli.options import Reading, reading, reading_options
+from jobspan.cli.run_screen import say_next
 from jobspan.cli.screen import CAUTION, FAILED, FINE, STRONG, Line, Piece, Screen, piece
 from jobspan.cli.units import counted
 from jobspan.cli.world import opened
@@ -54,10 +55,12 @@ def command(context: click.Context, /, **options: Any) -> int:
     if how.as_json:
         click.echo(document({"health": grade_of(findings).name.lower(), "steps": list(map(_step, findings))}))
         return grade_of(findings)
-    screen = Screen()
+    screen = Screen(again=how.place.again)
     screen.line(*_verdict(findings))
     for finding in findings:
         screen.lines(_lines(finding))
+    if not options["canary"] and grade_of(findings) < Grade.CRITICAL:
+        say_next(screen, ["jobspan doctor --canary (one job through it all)"])
     return grade_of(findings)
 
 

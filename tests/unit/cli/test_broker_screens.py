@@ -178,3 +178,19 @@ def test_json_of_health_has_grade_and_findings() -> None:
     assert [(finding["kind"], finding["queue"], finding["grade"]) for finding in said["findings"]] == [
         ("waiting", "work", "critical")
     ]
+
+
+def test_doctor_says_step_by_step_what_it_sees_and_what_to_do() -> None:
+    off = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
+    seen = typed("doctor", broker=TwinBroker(None), OTEL_PYTHON_JOBSPAN_STATE_DIR="off", **off)
+    lines = seen.out.splitlines()
+    assert (seen.code, lines[0].split()[0]) == (2, "critical")
+    assert "critical  exporter: OTEL_TRACES_EXPORTER is none: no span leaves" in lines
+    assert lines[lines.index("critical  broker: redis at localhost:6379 cannot be reached") + 1].startswith(
+        "          → start it"
+    )
+    assert lines[-2] == "not known backend: none is named and there is no store"
+
+
+def test_the_canary_needs_a_broker_and_a_backend() -> None:
+    assert "--canary needs a broker" in typed("doctor", "--canary", JOBSPAN_BROKER="").err

@@ -26,7 +26,7 @@ def broker(reader: BrokerReader) -> Iterator[Finding]:
     try:
         state = reader.look()
     except (BrokerError, MissingExtra) as error:
-        yield critical("broker", str(error), "start it, or name the right one with --broker or JOBSPAN_BROKER")
+        yield critical("broker", _without_user(error), "start it, or name the right one with --broker")
         return
     yield fine("broker", f"{where} answers")
     if state.workers is not None and not state.workers:
@@ -58,7 +58,7 @@ def backend(opened: Backend, place: str) -> Finding:
 
 def unreadable(error: BackendError) -> Finding:
     """Return that the backend cannot be read."""
-    return critical("backend", str(error), "start jobspan serve, or name the right one with --backend or --store")
+    return critical("backend", _without_user(error), "start jobspan serve, or name another: --backend, --store")
 
 
 def unasked() -> Finding:
@@ -80,11 +80,15 @@ def _answers(signal: str, exporter: str, spoken: str) -> Finding:
             said.append(f"{type(error).__name__}: {error}")
     if is_sent:
         return fine("collector", f"takes {signal} over {spoken}")
-    why = _USER_OF_URL.sub("//", said[-1]) if said else "it did not answer"
+    why = _without_user(said[-1]) if said else "it did not answer"
     seen = f"does not take {signal} over {spoken}: {why}"
     if signal == "traces":
         return critical("collector", seen, "check that it runs, and OTEL_EXPORTER_OTLP_ENDPOINT and _PROTOCOL")
     return warning("collector", seen, f"where it takes none set OTEL_{signal.upper()}_EXPORTER=none")
+
+
+def _without_user(said: object) -> str:
+    return _USER_OF_URL.sub("//", str(said))
 
 
 def _nothing(signal: str) -> Any:
