@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from jobspan.brokers.address import Address
 from jobspan.brokers.rabbitmq_queues import Queue
@@ -37,7 +37,7 @@ class Consumer(NamedTuple):
 
 
 class ManagementApi:
-    """Asks the API with the broker's own user and password.
+    """Asks the API with the user and password of its URL, else of the broker's.
 
     Args:
         address: the broker's.
@@ -49,9 +49,12 @@ class ManagementApi:
     """
 
     def __init__(self, address: Address, url: str = "") -> None:
-        self._url = url.rstrip("/") or _usual(address)
+        asked = urlsplit(url.rstrip("/") or _usual(address))
+        # It stands in errors: who asks is no part of it.
+        self._url = asked._replace(netloc=asked.netloc.rpartition("@")[2]).geturl()
         self._vhost = quote(address.path or "/", safe="")
-        self._client = _client(self._url, address)
+        who = (unquote(asked.username), unquote(asked.password or "")) if asked.username else _who(address)
+        self._client = _client(self._url, who)
 
     def queues(self) -> dict[str, Queue]:
         """Return all queues by name. RabbitMQ renews its counts every 5 s."""
@@ -98,7 +101,11 @@ def _usual(address: Address) -> str:
     return f"https://{host}:{_ENCRYPTED_PORT}" if address.is_encrypted else f"http://{host}:{_PORT}"
 
 
-def _client(url: str, address: Address) -> httpx.Client:
+def _who(address: Address) -> tuple[str, str]:
+    return address.user or "guest", address.password or "guest"
+
+
+def _client(url: str, who: tuple[str, str]) -> httpx.Client:
     try:
         import httpx
     except ImportError as error:
@@ -106,7 +113,6 @@ def _client(url: str, address: Address) -> httpx.Client:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is no address of RabbitMQ's management API; expected http://host:15672")
-    who = (address.user or "guest", address.password or "guest")
     # A proxy of the environment is not asked for this machine's own addresses.
     return httpx.Client(base_url=url, auth=who, timeout=_ANSWER_S, trust_env=parts.hostname not in _LOOPBACK)
 
