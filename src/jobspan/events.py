@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Broker, Framework, Job, Outcome
@@ -294,3 +294,13 @@ Event = (
     | ProgramReplaced
 )
 Sink = Callable[[Event], None]
+
+
+class JobSink(Protocol):
+    """A sink that can be asked first: whoever is told that nothing would come of a job builds no event of it."""
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+
+    def ignores(self, carrier: Mapping[str, Any]) -> bool:
+        """Say whether a publish or run with this carrier, here and now, is recorded by nobody and passes nothing on."""

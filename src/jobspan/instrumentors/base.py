@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out of typing
 
 from jobspan import settings
-from jobspan.events import Event, Sink
+from jobspan.events import Event, JobSink, Sink
 from jobspan.instrumentors.configuration import Configuration, is_disabled_by_file
 from jobspan.instrumentors.contrib import Contrib
 from jobspan.instrumentors.guard import guarded
@@ -32,7 +32,7 @@ class _Outlet:
 
     __slots__ = ("_recorder", "listener")
 
-    def __init__(self, recorder: Sink) -> None:
+    def __init__(self, recorder: JobSink) -> None:
         self._recorder = recorder
         self.listener: Sink | None = None
 
@@ -40,6 +40,9 @@ class _Outlet:
         if self.listener is not None:
             self.listener(event)
         self._recorder(event)
+
+    def ignores(self, carrier: Mapping[str, Any]) -> bool:
+        return self.listener is None and self._recorder.ignores(carrier)
 
 
 class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base is not typed
@@ -91,7 +94,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
         self._sink.listener = listener
 
     @abstractmethod
-    def _hook(self, module: ModuleType, sink: Sink, patches: Patches) -> None:
+    def _hook(self, module: ModuleType, sink: JobSink, patches: Patches) -> None:
         """Connect the hooks of the imported library to the sink."""
 
     def _instrument(self, **kwargs: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from opentelemetry.context import get_current
-from opentelemetry.trace import Span
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from jobspan.recording.origin import origin_of
+from jobspan.recording.unrecorded import unrecorded_job
 
 
 class CurrentJob(NamedTuple):
@@ -25,6 +26,7 @@ class CurrentJob(NamedTuple):
 def current_job() -> CurrentJob | None:
     """Return the job that this code runs in; None outside of one, or where nothing is instrumented."""
     origin = origin_of(get_current())
-    if origin is None or origin.job is None or origin.run is None:
-        return None
-    return CurrentJob(origin.job.id, origin.job.name, origin.job.attempt, origin.run)
+    if origin is not None and origin.job is not None and origin.run is not None:
+        return CurrentJob(origin.job.id, origin.job.name, origin.job.attempt, origin.run)
+    job = unrecorded_job()
+    return None if job is None else CurrentJob(job.id, job.name, job.attempt, INVALID_SPAN)

@@ -75,6 +75,16 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     return Incoming(context, publisher, _field(carrier.get(c.FIELD)))
 
 
+def is_on(carrier: Mapping[str, Any]) -> bool:
+    """Say whether a message carries anything that ``read`` would look at."""
+    if c.FIELD in carrier or c.MEMBERS_FIELD in carrier:
+        return True
+    for name in _fields_of(propagate.get_global_textmap()):  # noqa: SIM110 - asked for every job: no generator
+        if name in carrier:
+            return True
+    return False
+
+
 def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the part of an environment that carries context, by the names that a message has for it."""
     names = (*propagate.get_global_textmap().fields, c.FIELD)

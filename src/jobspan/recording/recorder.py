@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -35,6 +35,7 @@ from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver
 from jobspan.recording.deaths import Deaths
 from jobspan.recording.flight_log import flight_log
+from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
 from jobspan.recording.publishes import Publishes
 from jobspan.recording.run_spans import RunSpans
@@ -52,7 +53,7 @@ class Recorder:
     """
 
     def __init__(self, settings: Settings, **given: Any) -> None:
-        instruments = Instruments(settings, __version__, **given)
+        self._instruments = instruments = Instruments(settings, __version__, **given)
         told = ToldRuns(instruments)
         deaths = Deaths(instruments, told)
         commands = Commands(instruments, deaths.look_around)
@@ -93,3 +94,7 @@ class Recorder:
             end(event)
         elif is_instrumentation_enabled():
             self._begin[kind](event)
+
+    def ignores(self, carrier: Mapping[str, Any]) -> bool:
+        """Say whether nothing would come of a publish or run with this carrier."""
+        return is_idle(self._instruments, carrier)

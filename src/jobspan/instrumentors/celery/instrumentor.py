@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any, ClassVar
 
-from jobspan.events import Sink
+from jobspan.events import JobSink
 from jobspan.instrumentors.base import LibraryInstrumentor
 from jobspan.instrumentors.celery.green import warn_of_a_stall
 from jobspan.instrumentors.contrib import Contrib, ContribCelery
@@ -31,7 +31,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
         warn_of_a_stall(sys.argv, os.environ)
         super()._instrument(**kwargs)
 
-    def _hook(self, module: ModuleType, sink: Sink, patches: Patches) -> None:
+    def _hook(self, module: ModuleType, sink: JobSink, patches: Patches) -> None:
         from billiard.exceptions import SoftTimeLimitExceeded
 
         from jobspan.instrumentors import schedules

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from jobspan.events import Arguments, PublishFinished, PublishStarted, Sink
+from jobspan.events import Arguments, JobSink, PublishFinished, PublishStarted
 from jobspan.instrumentors.celery.mapping import (
     arguments_of,
     broker_of,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _RECEIVED_HEADER = "jobspan-received"
 _UNLOCK = "celery.chord_unlock"
+_NO_HEADERS: dict[str, Any] = {}
 
 
 class _Call:
@@ -59,13 +60,15 @@ _current: ContextVar[_Call | None] = ContextVar("jobspan_celery_publish", defaul
 class PublishHooks:
     """Tells the sink of every publish that goes through a Celery app."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: JobSink) -> None:
         self._sink = sink
 
     def send_task(self, wrapped: Callable[..., Any], app: Celery, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around ``Celery.send_task`` and change nothing about it."""
         # A publish that a handler of the user's makes inside another is nobody's tick.
         outer = _current.get()
+        if outer is None and self._is_ignored(**kwargs):
+            return wrapped(*args, **kwargs)
         call = _Call(app, kwargs, current_schedule.get() if outer is None or outer.is_over else None)
         token = _current.set(call)
         try:
@@ -82,19 +85,24 @@ class PublishHooks:
 
     def before_publish(self, **said: Any) -> None:
         """Take ``before_task_publish``: the message is complete and has not left."""
+        call = _current.get()
+        if call is None:
+            return
         try:
-            self._complete(_current.get(), **said)
-        except Exception as interrupt:
+            self._complete(call, **said)
+        except Exception as interrupt:  # noqa: BLE001 - raised after the call
             # A soft time limit that lands here would end in the log of Celery's signal: it is raised after the call.
-            call = _current.get()
-            if call is None:
-                raise
             call.interrupt = interrupt
+
+    @guarded
+    def _is_ignored(self, headers: Any = None, **_: Any) -> bool:
+        # A retry comes with the headers of the attempt before it.
+        return self._sink.ignores(headers or _NO_HEADERS)
 
     @guarded
     def _complete(
         self,
-        call: _Call | None,
+        call: _Call,
         sender: str | None = None,
         headers: dict[str, Any] | None = None,
         properties: dict[str, Any] | None = None,
@@ -104,7 +112,7 @@ class PublishHooks:
         declare: Any = None,
         **_: Any,
     ) -> None:
-        if call is None or headers is None or call.is_told:
+        if headers is None or call.is_told:
             return
         headers.pop(_RECEIVED_HEADER, None)
         job = job_from_headers(sender, headers, properties or {}, body, exchange, routing_key, declare)

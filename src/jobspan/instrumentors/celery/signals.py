@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from billiard import common as billiard_common
@@ -12,7 +13,7 @@ from celery import signals
 from celery.exceptions import InvalidTaskError
 
 from jobspan import conventions as c
-from jobspan.events import CpuScope, JobDropped, RunAbandoned, RunStarted, Sink
+from jobspan.events import CpuScope, JobDropped, JobSink, RunAbandoned, RunStarted
 from jobspan.instrumentors.celery.children import memory_limit_bytes
 from jobspan.instrumentors.celery.green import cpu_scope
 from jobspan.instrumentors.celery.mapping import (
@@ -30,6 +31,7 @@ from jobspan.instrumentors.celery.publishing import PublishHooks
 from jobspan.instrumentors.guard import guarded
 from jobspan.jobs import Outcome
 from jobspan.recording.sdk.flush import flush_and_leave
+from jobspan.recording.unrecorded import Unrecorded
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
@@ -38,12 +40,13 @@ if TYPE_CHECKING:
 
 _has_been_terminated: list[bool] = billiard_common._should_have_exited  # noqa: SLF001 - set by its signal handler
 _BEFORE = "jobspan_before"
+_UNRECORDED = "jobspan_unrecorded"
 
 
 class RunHooks:
     """Tells the sink of every run in this worker process."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: JobSink) -> None:
         self._sink = sink
         self._cpu: CpuScope | None = None
         self._memory_limit_bytes: int | None = None
@@ -62,10 +65,13 @@ class RunHooks:
     @guarded
     def before_run(self, task: Task, args: Any = (), kwargs: Any = None, **_: Any) -> None:
         """Take ``task_prerun``."""
+        request: Context = task.request
+        received, carrier = _taken_off(request), carrier_of(request)
+        if self._sink.ignores(carrier):
+            setattr(request, _UNRECORDED, Unrecorded(partial(job_from_request, task, request)))
+            return
         if self._cpu is None:
             self._cpu = cpu_scope()
-        request: Context = task.request
-        received = _taken_off(request)
         # What was so before the run says nothing about it: an eager run may stand in a caller's except block.
         setattr(request, _BEFORE, (_has_been_terminated[0], sys.exc_info()[1]))
         self._sink(
@@ -73,7 +79,7 @@ class RunHooks:
                 key=id(request),
                 job=job_from_request(task, request),
                 broker=EAGER_BROKER if request.is_eager else broker_of(task.app),
-                carrier=carrier_of(request),
+                carrier=carrier,
                 worker=request.hostname or "",
                 at_ns=time.time_ns(),
                 function=function_name(task),
@@ -92,6 +98,10 @@ class RunHooks:
         """Take ``task_postrun``: ``retval`` is the result, or the exception that made the state."""
         at_ns = time.time_ns()
         request: Context = task.request
+        unrecorded: Unrecorded | None = vars(request).pop(_UNRECORDED, None)
+        if unrecorded is not None:
+            unrecorded.end()
+            return
         was_terminated, outer = getattr(request, _BEFORE, (False, None))
         leaving = sys.exc_info()[1]
         ended = how_it_ended(id(request), task, state, retval, leaving if leaving is not outer else None, at_ns)
@@ -134,7 +144,7 @@ def _taken_off(request: Context) -> Any:
     return vars(request).pop(RECEIVED, None)
 
 
-def connect(sink: Sink, publishing: PublishHooks) -> Callable[[], None]:
+def connect(sink: JobSink, publishing: PublishHooks) -> Callable[[], None]:
     """Connect all hooks; the answer disconnects them."""
     runs = RunHooks(sink)
     hooks = (

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import wrapt
 
-from jobspan.events import Sink
+from jobspan.events import JobSink
 from jobspan.instrumentors.base import LibraryInstrumentor
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
@@ -29,7 +29,7 @@ class DramatiqInstrumentor(LibraryInstrumentor):
     supported: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((1, 17), (2, 3))
     entry_point: ClassVar[str] = "jobspan_dramatiq"
 
-    def _hook(self, module: ModuleType, sink: Sink, patches: Patches) -> None:
+    def _hook(self, module: ModuleType, sink: JobSink, patches: Patches) -> None:
         brokers = _Brokers(sink, patches, canary=self._settings.canary)
         for broker in _made_before(module.Broker):
             brokers.join(broker)
@@ -42,7 +42,7 @@ class DramatiqInstrumentor(LibraryInstrumentor):
 
 
 @guarded
-def _watch(cli: ModuleType, *, sink: Sink, patches: Patches) -> None:
+def _watch(cli: ModuleType, *, sink: JobSink, patches: Patches) -> None:
     from jobspan.instrumentors.dramatiq.children import Children, keep
 
     keep(Children(sink), sink, cli, patches)
@@ -66,7 +66,7 @@ class _Joined(NamedTuple):
 class _Brokers:
     """The brokers of this process, each with our middleware in first place."""
 
-    def __init__(self, sink: Sink, patches: Patches, *, canary: bool) -> None:
+    def __init__(self, sink: JobSink, patches: Patches, *, canary: bool) -> None:
         self._sink = sink
         self._canary = canary
         self._patches = patches

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dramatiq import Middleware
 from dramatiq.errors import ActorNotFound
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, RunStarted, Sink
+from jobspan.events import JobDropped, JobSink, RunStarted
 from jobspan.instrumentors.dramatiq import endings
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
@@ -34,7 +35,7 @@ from jobspan.recording.sdk.flush import flush_and_leave
 class JobspanMiddleware(Middleware):
     """Tells the sink of every publish and run that goes through one broker."""
 
-    def __init__(self, sink: Sink, *, canary: bool = False) -> None:
+    def __init__(self, sink: JobSink, *, canary: bool = False) -> None:
         self._sink = sink
         self._canary = canary
         self._words = BrokerWords()
@@ -63,7 +64,10 @@ class JobspanMiddleware(Middleware):
     @unbroken
     def before_process_message(self, broker: Any, message: Any) -> None:
         """A worker thread takes up a message."""
-        self._begin(broker, message)
+        if self._sink.ignores(carrier_of(message.options)):
+            self._runs.pass_by(message, partial(job_from_message, broker, message, None, 0))
+        else:
+            self._begin(broker, message)
 
     @unbroken
     def after_process_message(
@@ -134,6 +138,8 @@ class JobspanMiddleware(Middleware):
     def _open_run(self, broker: Any, message: Any) -> Run | None:
         """Return the run of a message; begun now if an interrupt kept it from being told; None when its end is told."""
         run = self._runs.of(message) or self._begin(broker, message)
+        if run.unrecorded is not None:
+            self._runs.end(run)
         return None if run.is_told else run
 
     def _tell_untold(self, broker: Any, message: Any) -> None:

@@ -8,10 +8,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from jobspan import conventions as c
-from jobspan.events import PublishFinished, PublishStarted, Sink
+from jobspan.events import JobSink, PublishFinished, PublishStarted
 from jobspan.instrumentors.dramatiq.consumers import is_handing_over
 from jobspan.instrumentors.dramatiq.groups import current_group_id, members_on, workflow_of
-from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, job_from_message, options_of
+from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, carrier_of, job_from_message, options_of
 from jobspan.instrumentors.dramatiq.runs import Runs
 from jobspan.instrumentors.dramatiq.schedules import schedule_of
 from jobspan.instrumentors.guard import guarded, unbroken
@@ -32,14 +32,14 @@ _current: ContextVar[_Call | None] = ContextVar("jobspan_dramatiq_publish", defa
 class Publishing:
     """Tells the sink of every publish that goes through one broker."""
 
-    def __init__(self, sink: Sink, words: BrokerWords, runs: Runs) -> None:
+    def __init__(self, sink: JobSink, words: BrokerWords, runs: Runs) -> None:
         self._sink = sink
         self._words = words
         self._runs = runs
 
     def enqueue(self, wrapped: Callable[..., Any], broker: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around the broker's ``enqueue`` and change nothing about it."""
-        if is_handing_over():
+        if is_handing_over() or self._is_ignored(*args, **kwargs):
             return wrapped(*args, **kwargs)
         call, token = _Call(), None
         try:
@@ -61,6 +61,10 @@ class Publishing:
         call = _current.get()
         if call is not None and call.carrier:
             message.options[c.DRAMATIQ_OPTION] = dict(call.carrier)
+
+    @guarded
+    def _is_ignored(self, message: Any = None, **_: Any) -> bool:
+        return message is not None and self._sink.ignores(carrier_of(message.options))
 
     @guarded
     def _begin(self, call: _Call, broker: Any, message: Any = None, *, delay: int | None = None, **_: Any) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
+
+from jobspan.jobs import Job
+from jobspan.recording.unrecorded import Unrecorded
 
 
 class Run:
@@ -12,7 +16,17 @@ class Run:
     It keeps no reference to the message, which holds the job's arguments.
     """
 
-    __slots__ = ("delay_s", "ends_group", "is_back", "is_told", "message_id", "next_id", "outer", "proxy_id")
+    __slots__ = (
+        "delay_s",
+        "ends_group",
+        "is_back",
+        "is_told",
+        "message_id",
+        "next_id",
+        "outer",
+        "proxy_id",
+        "unrecorded",
+    )
 
     def __init__(self, message: Any, outer: Run | None) -> None:
         options = message.options
@@ -25,6 +39,7 @@ class Run:
         self.is_told = False
         self.is_back = False
         self.delay_s: float | None = None
+        self.unrecorded: Unrecorded | None = None
 
     def is_of(self, message: Any) -> bool:
         """Say whether this is the run of a delivered message, the very object."""
@@ -63,9 +78,21 @@ class Runs:
             run = self._by_thread[threading.get_ident()] = Run(message, self.current())
         return run
 
+    def pass_by(self, message: Any, job: Callable[[], Job]) -> None:
+        """Note a run that nobody records: there is nothing to tell of its end."""
+        outer = self._by_thread.get(threading.get_ident())
+        if outer is not None and outer.is_of(message) and outer.unrecorded is not None:
+            return
+        is_inside = outer is not None and (not outer.is_told or outer.unrecorded is not None)
+        run = self._by_thread[threading.get_ident()] = Run(message, outer if is_inside else None)
+        run.is_told, run.unrecorded = True, Unrecorded(job)
+
     def end(self, run: Run) -> None:
         """Note that the end of a run is told. It is remembered until the next begins: Dramatiq may tell it twice."""
         run.is_told = True
+        if run.unrecorded is not None:
+            run.unrecorded.end()
+            run.unrecorded = None
         if run.outer is not None:
             self._by_thread[threading.get_ident()] = run.outer
 

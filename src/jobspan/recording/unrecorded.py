@@ -1,0 +1,37 @@
+"""The job that runs where nobody records: all that is known of it is for ``current_job``, and put together there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from jobspan.jobs import Job
+
+
+class Unrecorded:
+    """A run of which no event is told."""
+
+    __slots__ = ("_job", "_outer")
+
+    def __init__(self, job: Callable[[], Job]) -> None:
+        self._job: Callable[[], Job] | None = job
+        self._outer = _current.get()
+        _current.set(self)
+
+    def end(self) -> None:
+        """Let go of it, and of what it was called with."""
+        self._job = None
+        _current.set(self._outer)
+
+    def job(self) -> Job | None:
+        """Return its job; None when it has ended."""
+        return None if self._job is None else self._job()
+
+
+_current: ContextVar[Unrecorded | None] = ContextVar("jobspan_unrecorded", default=None)
+
+
+def unrecorded_job() -> Job | None:
+    """Return the job that this code runs in unrecorded."""
+    run = _current.get()
+    return None if run is None else run.job()
