@@ -136,10 +136,10 @@ class FlightLog:
         if self._file is None and not self.has_readers:
             return  # nor would one that survives it have anybody to tell
         file = self.open(span)
-        record = _record_of(span) if file is not None else None
+        record = _record_of(span, None, more, is_safe) if file is not None else None
         if file is None or record is None:
             return
-        slot = self._write(file, layout.OPEN, record._replace(more=more, is_safe=is_safe))
+        slot = self._write(file, layout.OPEN, record)
         if slot is not None:
             self._open[span_id] = slot
         else:
@@ -175,6 +175,8 @@ class FlightLog:
 
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
+        if not self._open and not self._left_out:
+            return
         span_id = span.get_span_context().span_id
         self._left_out.discard(span_id)
         slot = self._open.get(span_id)
@@ -293,10 +295,10 @@ class FlightLog:
         _logger.warning("no flight record, so the runs of killed processes are not told: %s", error)
 
 
-def _record_of(span: Span, end_ns: int | None = None) -> SpanRecord | None:
+def _record_of(span: Span, *said: Any) -> SpanRecord | None:
     from jobspan.recording.sdk.span_records import record_of
 
-    return record_of(span, end_ns)
+    return record_of(span, *said)
 
 
 flight_log = FlightLog()

@@ -27,7 +27,9 @@ from jobspan.flight.records import SpanRecord
 _Plain = tuple[int, int, int, str, bool]
 
 
-def record_of(span: Any, end_ns: int | None = None, more: dict[str, Any] | None = None) -> SpanRecord | None:
+def record_of(
+    span: Any, end_ns: int | None = None, more: dict[str, Any] | None = None, is_safe: bool = False
+) -> SpanRecord | None:
     """Return what a span of the SDK holds; None when it is not the SDK's."""
     try:
         me, parent, status = span.context, span.parent, span.status
@@ -37,14 +39,15 @@ def record_of(span: Any, end_ns: int | None = None, more: dict[str, Any] | None 
             _text(me.trace_state),
             None if parent is None else _plain(parent),
             span.name,
-            span.kind.value,
+            span.kind._value_,  # a third of the time that the property takes
             span.start_time,
-            _attributes(span),
-            [(_plain(link.context), dict(link.attributes or {})) for link in span._links],  # noqa: SLF001 - no copy
+            _values(span._attributes),  # noqa: SLF001 - no copy
+            [(_plain(link.context), _values(link.attributes)) for link in span._links],  # noqa: SLF001 - no copy
             end_ns,
-            (status.status_code.value, status.description),
-            tuple((event.name, event.timestamp, dict(event.attributes or {})) for event in span._events),  # noqa: SLF001
+            (status.status_code._value_, status.description),
+            tuple([(event.name, event.timestamp, _values(event.attributes)) for event in span._events]),  # noqa: SLF001
             more,
+            is_safe,
         )
     except AttributeError:
         return None
@@ -124,10 +127,10 @@ def _promised_tracer(tracer: Tracer, record: SpanRecord, resource: Mapping[str, 
     return own
 
 
-def _attributes(span: Any) -> dict[str, Any]:
-    found = span._attributes  # noqa: SLF001 - the public way copies it one by one, 5 µs instead of 0.2
-    inner = getattr(found, "_dict", None)
-    return dict(inner if inner is not None else found)
+def _values(attributes: Any) -> dict[str, Any]:
+    # The public way asks for one by one under a lock, 5 µs for a span's instead of 0.2.
+    inner = getattr(attributes, "_dict", None)
+    return dict(inner if inner is not None else attributes or {})
 
 
 def _plain(context: SpanContext) -> _Plain:
