@@ -36,6 +36,7 @@ _NAME_LIMIT = 256
 _SPAN_ID_LENGTH = 16
 _MOST_DIGITS = 15
 _COMMAND = re.compile(r"[0-9a-f]{16}")
+_NO_NAMES = (None,) * 6
 _SWITCHES = {"t": "trace", "m": "memory", "a": "args"}
 _SPAN = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
 _MEMBERS = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16}(?:\.[0-9a-f]{16}){0,99})")
@@ -75,10 +76,10 @@ NOTHING = MessageField()
 
 def encode(field: MessageField) -> str:
     """Write the field as text, at most 4 kB."""
-    parts = list(_parts(field))
-    text = ";".join((_VERSION, *parts))
+    parts = _parts(field)
+    text = ";".join(parts)
     if len(text) > _LONGEST:
-        text = _fitting(parts)
+        text = _fitting(parts[1:])
     return text if field.members is None else text + _members_text(field.members, _LONGEST - len(text))
 
 
@@ -89,42 +90,56 @@ def decode(text: object) -> MessageField | None:
     version, *pairs = text.split(";")
     if version != _VERSION:
         return None
-    parts = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    found: dict[str, Any] = {}
+    others: dict[str, str] = {}
     try:
-        found = {_NAMES[key]: _READERS[key](text) for key, text in parts.items() if key in _READERS}
-        if "m" in parts:
-            found["members"] = _members(parts["m"], parts.get("o"))
-        if "u" in parts or "r" in parts:
-            found["options"] = _chosen(parts)
+        for pair in pairs:
+            key, is_part, text = pair.partition("=")
+            if key in _READERS:
+                if is_part:
+                    found[_NAMES[key]] = _READERS[key](text)
+            else:
+                others[key] = text
+        if "m" in others:
+            found["members"] = _members(others["m"], others.get("o"))
+        if "u" in others or "r" in others:
+            found["options"] = _chosen(others)
     except ValueError:
         return None
     return MessageField(**found)
 
 
-def _parts(field: MessageField) -> Iterator[str]:
-    if field.published_ms is not None:
-        yield f"t={field.published_ms}"
-    if field.scheduled_ms is not None:
-        yield f"e={field.scheduled_ms}"
-    if field.depth is not None:
-        yield f"d={field.depth}"
-    if field.trace_started_ms is not None:
-        yield f"s={field.trace_started_ms}"
-    if field.begins_trace:
-        yield "x=1"
-    yield from _chosen_parts(field.options)
+def _parts(field: MessageField) -> list[str]:
+    parts = _time_parts(field)
+    if field.options is not NOT_CHOSEN:
+        parts.extend(_chosen_parts(field.options))
     if field.command_id is not None:
-        yield f"c={field.command_id};n={_quoted(field.command_name or '')}"
+        parts.append(f"c={field.command_id};n={_quoted(field.command_name or '')}")
     if field.previous_attempt is not None:
-        yield "a={}-{}".format(*field.previous_attempt)
+        parts.append("a={}-{}".format(*field.previous_attempt))
     # fmt: off
     names = (
         field.parent_job_id, field.workflow_id, field.group_id, field.queue, field.scheduled_by, field.schedule_name,
     )
     # fmt: on
-    for key, name in zip("pwgqbj", names, strict=True):
-        if name is not None:
-            yield f"{key}={_quoted(name)}"
+    if names != _NO_NAMES:
+        parts.extend(f"{key}={_quoted(name)}" for key, name in zip("pwgqbj", names, strict=True) if name is not None)
+    return parts
+
+
+def _time_parts(field: MessageField) -> list[str]:
+    parts = [_VERSION]
+    if field.published_ms is not None:
+        parts.append(f"t={field.published_ms}")
+    if field.scheduled_ms is not None:
+        parts.append(f"e={field.scheduled_ms}")
+    if field.depth is not None:
+        parts.append(f"d={field.depth}")
+    if field.trace_started_ms is not None:
+        parts.append(f"s={field.trace_started_ms}")
+    if field.begins_trace:
+        parts.append("x=1")
+    return parts
 
 
 def _fitting(parts: Iterable[str]) -> str:

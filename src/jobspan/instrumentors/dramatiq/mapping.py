@@ -9,6 +9,7 @@ import socket
 from typing import Any, NamedTuple
 
 from dramatiq import Broker as DramatiqBroker
+from dramatiq.broker import MessageProxy
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import q_name
 from dramatiq.middleware import Retries
@@ -69,23 +70,29 @@ def worker_name() -> str:
 
 def job_from_message(broker: DramatiqBroker, message: Any, delay_ms: int | None, now_ns: int) -> Job:
     """Return the job that a message carries; ``delay_ms`` is what a publish asked for."""
-    options = message.options
+    plain = message_behind(message)
+    options = plain.options
     eta_ms = options.get("eta")
     scheduled_ns = now_ns + int(delay_ms * 1_000_000) if delay_ms is not None else None
     if scheduled_ns is None and isinstance(eta_ms, (int, float)):
         scheduled_ns = int(eta_ms) * 1_000_000
     return Job(
         framework=Framework.DRAMATIQ,
-        queue=q_name(message.queue_name),
-        name=message.actor_name,
-        id=message.message_id,
+        queue=q_name(plain.queue_name),
+        name=plain.actor_name,
+        id=plain.message_id,
         attempt=attempt_of(options),
-        max_attempts=max_attempts(broker, message),
+        max_attempts=max_attempts(broker, plain),
         scheduled_ns=scheduled_ns,
-        hard_limit_s=_limit_s(broker, message),
-        priority=_priority(broker, message),
+        hard_limit_s=_limit_s(broker, plain),
+        priority=_priority(broker, plain),
         is_redelivered=getattr(message, "redelivered", None) is True,
     )
+
+
+def message_behind(message: Any) -> Any:
+    """Return the message that a worker's proxy stands for: the proxy looks each attribute up anew."""
+    return message._message if isinstance(message, MessageProxy) else message  # noqa: SLF001 - it has no public name
 
 
 def carrier_of(options: Any) -> dict[str, Any]:
@@ -108,8 +115,15 @@ def max_attempts(broker: DramatiqBroker, message: Any) -> int | None:
     if limit is None:
         limit = _actor_options(broker, message).get("max_retries")
     if limit is None:
-        limit = next((m.max_retries for m in broker.middleware if isinstance(m, Retries)), None)
+        limit = _middlewares_limit(broker)
     return limit + 1 if isinstance(limit, int) else None
+
+
+def _middlewares_limit(broker: DramatiqBroker) -> Any:
+    for middleware in broker.middleware:
+        if isinstance(middleware, Retries):
+            return middleware.max_retries
+    return None
 
 
 def options_of(broker: DramatiqBroker, actor_name: str | None) -> JobOptions:

@@ -22,6 +22,7 @@ from jobspan.instrumentors.dramatiq.mapping import (
     delivers_again,
     job_from_message,
     max_attempts,
+    message_behind,
     options_of,
     worker_name,
 )
@@ -115,21 +116,22 @@ class JobspanMiddleware(Middleware):
     def _begin(self, broker: Any, message: Any) -> Run:
         now = time.time_ns()
         run = self._runs.begin(message)
-        actor = self._actors.get(broker, message)
+        plain = message_behind(message)
+        actor = self._actors.get(broker, plain)
         self._worker = self._worker or worker_name()
         self._sink(
             RunStarted(
                 key=run,
                 job=job_from_message(broker, message, None, now),
                 broker=self._words.of(broker),
-                carrier=carrier_of(message.options),
+                carrier=carrier_of(plain.options),
                 worker=self._worker,
                 at_ns=now,
                 function=actor.function,
                 received_ns=getattr(message, RECEIVED, None),
                 cpu=actor.cpu,
-                options=options_of(broker, message.actor_name),
-                arguments=arguments_of(broker, message),
+                options=options_of(broker, plain.actor_name),
+                arguments=arguments_of(broker, plain),
                 is_safe=delivers_again(broker),
             )
         )
