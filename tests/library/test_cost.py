@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 CEILINGS = {
-    ("celery", "recorded"): (1990, 2730),
-    ("celery", "not sampled"): (1940, 2140),
+    ("celery", "recorded"): (1900, 2640),
+    ("celery", "not sampled"): (1725, 1740),
     ("celery", "no SDK"): (240, 350),
-    ("dramatiq", "recorded"): (2090, 3030),
-    ("dramatiq", "not sampled"): (2040, 2440),
+    ("dramatiq", "recorded"): (2010, 2970),
+    ("dramatiq", "not sampled"): (1835, 2070),
     ("dramatiq", "no SDK"): (270, 530),
 }
 TESTS = Path(__file__).parents[1]

@@ -112,7 +112,7 @@ class Commands:
             return
         try:
             if not command.is_discarded:
-                summaries.end_those_of(command.span.get_span_context().span_id)
+                summaries.end_those_of(command.span)
                 self._end(command, event)
         finally:
             command.leave()

@@ -14,8 +14,8 @@ from jobspan.recording.open_commands import newest_of_process
 
 
 def is_idle(instruments: Instruments, carrier: Mapping[str, Any]) -> bool:
-    """Say whether a publish or run is nobody's concern. Asked each time: the SDK may be set up after us."""
-    if instruments.has_sdk or instruments.metrics.is_on:
+    """Say whether without an SDK a publish or run is nobody's concern. Asked each time: a meter may come after us."""
+    if instruments.metrics.is_on:
         return False
     has_caller = get_current_span() is not INVALID_SPAN or newest_of_process() is not None
     if has_caller or chosen_around() is not NOTHING or propagation.is_on(carrier):

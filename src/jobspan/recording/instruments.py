@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import (
     NoOpTracer,
@@ -26,6 +27,7 @@ from jobspan.recording import dropped
 from jobspan.recording.exceptions import ExceptionText, describe
 from jobspan.recording.log_events import LogEvents
 from jobspan.recording.metrics import Metrics
+from jobspan.recording.sdk.sampling import Unseen
 from jobspan.recording.wishes import Wishes
 from jobspan.settings import Settings
 
@@ -52,7 +54,8 @@ class Instruments:
         self.wishes = Wishes(settings)
         self.publish_hook, self.run_hook = publish_hook, run_hook
         self._tracer = get_tracer(c.SCOPE, version, tracer_provider, schema_url=c.SCHEMA_URL)
-        self._has_own_ids = False
+        self._has_own_ids = self._has_sdk = False
+        self._unseen = Unseen()
         self.logs = LogEvents(settings, version, logger_provider)
         meter = get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL)
         dropped.observe_with(meter)
@@ -68,7 +71,14 @@ class Instruments:
     @property
     def has_sdk(self) -> bool:
         """Say whether spans can be recorded; the SDK may be set up after us."""
-        return not isinstance(_real(self._tracer), NoOpTracer)
+        if not self._has_sdk:
+            self._has_sdk = not isinstance(_real(self._tracer), NoOpTracer)
+        return self._has_sdk
+
+    def is_unseen(self, context: Context) -> bool:
+        """Say whether nobody would look at a span that begins in this context: it need not be described."""
+        has_sdk = self._has_sdk or self.has_sdk
+        return not has_sdk or self._unseen.is_dropped(self._tracer, context)
 
     def exception_text(self, error: BaseException) -> ExceptionText:
         """Put an exception into words as the settings ask for."""

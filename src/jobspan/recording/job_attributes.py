@@ -24,7 +24,9 @@ def span_name(operation: str, job_name: str | None) -> str:
 def of_publish(job: Job, broker: Broker, origin: Origin | None) -> dict[str, Any]:
     """Return what a publish span says when it starts."""
     found = _of_job(c.OPERATION_PUBLISH, job, broker)
-    _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_id(job, origin))
+    parent = parent_id(job, origin)
+    if parent is not None:
+        found[c.JOBSPAN_JOB_PARENT_ID] = parent
     if origin is not None and origin.command_id is not None:
         found[c.JOBSPAN_COMMAND_ID] = origin.command_id
         found[c.JOBSPAN_COMMAND_NAME] = origin.command_name
@@ -51,13 +53,14 @@ def of_batch(
     return found
 
 
-def of_run(event: RunStarted, field: MessageField) -> dict[str, Any]:
-    """Return what a run span says when it starts."""
-    found = _of_job(c.OPERATION_RUN, as_published(event.job, field), event.broker)
+def of_run(event: RunStarted, field: MessageField, job: Job | None = None) -> dict[str, Any]:
+    """Return what a run span says when it starts; ``job`` is the event's as it was published, where that is at hand."""
+    found = _of_job(c.OPERATION_RUN, job or as_published(event.job, field), event.broker)
     found[c.MESSAGING_CLIENT_ID] = event.worker
     if field.workflow_id is not None:
-        found[c.MESSAGING_CONVERSATION_ID] = field.workflow_id
-        _add(found, c.JOBSPAN_JOB_GROUP_ID, field.group_id)
+        workflow_id, group_id = workflow_of_run(event.job, field)
+        found[c.MESSAGING_CONVERSATION_ID] = workflow_id
+        _add(found, c.JOBSPAN_JOB_GROUP_ID, group_id)
     _add(found, c.JOBSPAN_JOB_MAX_ATTEMPTS, event.job.max_attempts)
     _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_of_run(event.job, field))
     _add(found, c.CODE_FUNCTION_NAME, event.function)
@@ -112,6 +115,13 @@ def parent_id(job: Job, origin: Origin | None) -> str | None:
     if origin is not None and origin.job_id is not None:
         return origin.parent_job_id if origin.job_id == job.id else origin.job_id
     return _other_than_itself(job)
+
+
+def workflow_of_run(job: Job, field: MessageField) -> tuple[str | None, str | None]:
+    """Return the ids of workflow and group: those that travel with the message go before the library's own."""
+    if field.workflow_id is None:
+        return job.workflow_id, job.group_id
+    return field.workflow_id, field.group_id or job.group_id
 
 
 def parent_of_run(job: Job, field: MessageField) -> str | None:

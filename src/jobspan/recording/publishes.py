@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -11,6 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, 
 from jobspan import conventions as c
 from jobspan.events import PublishFinished, PublishStarted
 from jobspan.job_options import JobOptions
+from jobspan.jobs import Job
 from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of
 from jobspan.recording.commands import Commands
@@ -48,23 +49,25 @@ class Publishes:
 
     def started(self, event: PublishStarted) -> None:
         """Open the span, make it current and put it on the message; past the trace's limit its batch's instead."""
-        outside = otel_context.get_current()
+        instruments, outside = self._instruments, otel_context.get_current()
         context = Context() if event.is_root else self._commands.caller(event.at_ns)
         origin = origin_of(context)
         if origin is None and event.job.attempt > 1:
             context = resumed.context_of(event, context)
             origin = origin_of(context)
-        called = self._instruments.wishes.of_call(event, origin)
-        job, options = _in_workflow(event, origin, _as_scheduled(event, origin)), called.over(event.options)
+        called = instruments.wishes.of_call(event, origin)
+        job, options = event.job, called.over(event.options)
+        if origin is not None:
+            job = _in_workflow(event, origin, _as_scheduled(event, origin))
         if job is not event.job or options is not event.options:
             event = event._replace(job=job, options=options)
-        is_traced = self._instruments.wishes.are_traced(options, job.name)
+        is_traced = instruments.wishes.are_traced(options, job.name)
         trace_id = get_current_span(context).get_span_context().trace_id
-        if is_traced and not trace_id and not self._instruments.has_sdk:
+        if is_traced and not trace_id and not instruments.has_sdk:
             event.carrier.pop(c.MEMBERS_FIELD, None)
             say_once_that_nothing_records()
             return
-        series = self._instruments.metrics.of_publish(event)
+        series = instruments.metrics.of_publish(event)
         verdict = self._cut_over.count(
             trace_id,
             depth=origin.depth if origin else 0,
@@ -82,7 +85,7 @@ class Publishes:
             return
         summary, span = None, None
         if verdict.is_summarised:
-            summary = summaries.join(event, self._instruments, context, origin)
+            summary = summaries.join(event, instruments, context, origin)
             span = summary.span
         elif batch is not None and event.is_member:
             with keeping(batch.next_promised()):
@@ -100,7 +103,7 @@ class Publishes:
         )
         otel_context.attach(inside)
         if summary is None:
-            call_hook(self._instruments.publish_hook, span, job)
+            call_hook(instruments.publish_hook, span, job)
             flight_log.began_inside(span)
         propagation.write(event.carrier, inside, field)
 
@@ -130,17 +133,20 @@ class Publishes:
             publish.batch.count += 1
 
     def _start(self, event: PublishStarted, context: Context, origin: Origin | None, members: Members | None) -> Span:
+        tracer, name = self._instruments.tracer, job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
+        if self._instruments.is_unseen(context):
+            return tracer.start_span(name, context=context, kind=SpanKind.PRODUCER)
         attributes = job_attributes.of_publish(event.job, event.broker, origin)
         if members is not None and members.omitted:
             attributes[c.JOBSPAN_LINK_OMITTED] = members.omitted
         if event.options.args:
             attributes.update(arguments.attributes_of(event.arguments))
-        return self._instruments.tracer.start_span(
-            job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name),
+        return tracer.start_span(
+            name,
             context=context,
             kind=SpanKind.PRODUCER,
             attributes=attributes,
-            links=relation.member_links(members),
+            links=relation.member_links(members) if members is not None else (),
             start_time=event.at_ns,
         )
 
@@ -166,18 +172,18 @@ class Publishes:
         flight_log.closed(span)
 
 
-def _as_scheduled(event: PublishStarted, origin: Origin | None) -> Any:
+def _as_scheduled(event: PublishStarted, origin: Origin) -> Job:
     """Return the job with the schedule that put its first attempt."""
     job = event.job
-    if origin is None or origin.schedule is None or origin.job_id != job.id or job.scheduled_by is not None:
+    if origin.schedule is None or origin.job_id != job.id or job.scheduled_by is not None:
         return job
     by, name = origin.schedule
     return job._replace(scheduled_by=by, schedule_name=name)
 
 
-def _in_workflow(event: PublishStarted, origin: Origin | None, job: Any) -> Any:
+def _in_workflow(event: PublishStarted, origin: Origin, job: Job) -> Job:
     """Return the job in the workflow that it carries on; what follows a group is no member of it."""
-    if not event.continues or origin is None:
+    if not event.continues:
         return job
     follows = c.MEMBERS_FIELD in event.carrier
     return job._replace(workflow_id=origin.workflow_id, group_id=None if follows else origin.group_id)
@@ -196,29 +202,29 @@ def _field(
     event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: Verdict, members: Members | None
 ) -> MessageField:
     job = event.job
-    said: dict[str, Any] = {
-        "published_ms": event.at_ns // 1_000_000,
-        "depth": 1 + (origin.depth if origin else 0),
-        "trace_started_ms": verdict.trace_started_ns // 1_000_000,
-        "begins_trace": verdict.begins_trace,
-        "queue": job.queue if job.routing_key is not None and job.routing_key != job.queue else None,
-        "scheduled_by": job.scheduled_by,
-        "schedule_name": job.schedule_name,
-        "members": members,
-        "options": called,
-    }
-    if event.continues is not None:
-        said["workflow_id"], said["group_id"] = job.workflow_id, job.group_id
-    if job.scheduled_ns is not None:
-        said["scheduled_ms"] = job.scheduled_ns // 1_000_000
-    if origin is None:
-        return MessageField(**said)
+    has_workflow = event.continues is not None
+    return MessageField(
+        published_ms=event.at_ns // 1_000_000,
+        scheduled_ms=job.scheduled_ns // 1_000_000 if job.scheduled_ns is not None else None,
+        command_id=origin.command_id if origin else None,
+        command_name=origin.command_name if origin else None,
+        parent_job_id=job_attributes.parent_id(job, origin) if origin else None,
+        previous_attempt=_previous_attempt(job, origin) if origin else None,
+        depth=1 + (origin.depth if origin else 0),
+        trace_started_ms=verdict.trace_started_ns // 1_000_000,
+        begins_trace=verdict.begins_trace,
+        queue=job.queue if job.routing_key is not None and job.routing_key != job.queue else None,
+        scheduled_by=job.scheduled_by,
+        schedule_name=job.schedule_name,
+        members=members,
+        workflow_id=job.workflow_id if has_workflow else None,
+        group_id=job.group_id if has_workflow else None,
+        options=called,
+    )
+
+
+def _previous_attempt(job: Job, origin: Origin) -> tuple[str, str] | None:
     # A task that replaces itself keeps its id and begins again with the first attempt; one without spans has no link.
     if origin.job_id is not None and origin.job_id == job.id and job.attempt > 1 and origin.span.is_valid:
-        said["previous_attempt"] = (f"{origin.span.trace_id:032x}", f"{origin.span.span_id:016x}")
-    return MessageField(
-        **said,
-        command_id=origin.command_id,
-        command_name=origin.command_name,
-        parent_job_id=job_attributes.parent_id(job, origin),
-    )
+        return f"{origin.span.trace_id:032x}", f"{origin.span.span_id:016x}"
+    return None

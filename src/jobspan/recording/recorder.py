@@ -88,13 +88,12 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         """Write one event down. What was begun is always ended; nothing is begun under suppressed instrumentation."""
-        kind = type(event)
-        end = self._end.get(kind)
+        end = self._end.get(type(event))
         if end is not None:
             end(event)
         elif is_instrumentation_enabled():
-            self._begin[kind](event)
+            self._begin[type(event)](event)
 
     def ignores(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether nothing would come of a publish or run with this carrier."""
-        return is_idle(self._instruments, carrier)
+        return not self._instruments.has_sdk and is_idle(self._instruments, carrier)

@@ -19,7 +19,7 @@ from opentelemetry.trace import (
 from jobspan import conventions as c
 from jobspan.events import RunAbandoned, RunFinished, RunStarted
 from jobspan.job_options import JobOptions
-from jobspan.jobs import Outcome
+from jobspan.jobs import Job, Outcome
 from jobspan.probes.run_cost import RunCost
 from jobspan.recording import (
     active,
@@ -72,32 +72,35 @@ class RunSpans:
         wanted = self._instruments.wishes.of_run(event, incoming.field)
         kind = self._instruments.wishes.relation(wanted)
         context = relation.parent_of(incoming, kind, eager=event.eager)
-        attributes = job_attributes.of_run(event, incoming.field)
+        job = job_attributes.as_published(event.job, incoming.field)
+        series = self._instruments.metrics.of_run(event, job.queue)
+        if not self._instruments.wishes.are_traced(wanted, job.name):
+            self._pass_on(event, outside, _origin(event, job, incoming, kind), context, series)
+            return
+        attributes: dict[str, Any] = {}
+        is_described = series is not None or not self._instruments.is_unseen(context)
+        if is_described:
+            attributes = job_attributes.of_run(event, incoming.field, job)
+            if wanted.args:
+                attributes.update(arguments.attributes_of(event.arguments))
         # Told when the job has run: one that never began has not waited for it.
         prefetched = attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)
-        series = self._instruments.metrics.of_run(event, attributes[c.MESSAGING_DESTINATION_NAME])
         lost = redelivery.lost_before(event, attributes)
-        origin = _origin(event, incoming, kind, attributes)
-        if not self._instruments.wishes.are_traced(wanted, event.job.name):
-            self._pass_on(event, outside, origin, context, series)
-            return
-        if wanted.args:
-            attributes.update(arguments.attributes_of(event.arguments))
         span = self._instruments.tracer.start_span(
-            f"run {attributes.get(c.JOBSPAN_JOB_NAME) or c.UNKNOWN_JOB}",
+            f"run {attributes.get(c.JOBSPAN_JOB_NAME) or job.name or c.UNKNOWN_JOB}",
             context=context,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
-            links=relation.links_of(incoming, kind, _ambient(event), lost),
+            links=relation.links_of(incoming, kind, _ambient(event), lost) if is_described else (),
             start_time=event.at_ns,
         )
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
-            self._pass_on(event, outside, origin, incoming.context, series)
+            self._pass_on(event, outside, _origin(event, job, incoming, kind), incoming.context, series)
             return
         run = _OpenRun(span, outside, event.at_ns, prefetched, RunCost(), series, redelivery.untold(event, lost, kind))
         inside = set_span_in_context(span, incoming.context)
-        inside = otel_context.set_value(ORIGIN, origin._replace(span=span.get_span_context(), run=span), inside)
+        inside = otel_context.set_value(ORIGIN, _origin(event, job, incoming, kind, span), inside)
         # Remembered before it is current: an exception of another thread may land between any two lines.
         self._open.add(event.key, run)
         run.cost.begin()
@@ -143,7 +146,7 @@ class RunSpans:
         if run is None:
             return
         try:
-            summaries.end_those_of(run.span.get_span_context().span_id)
+            summaries.end_those_of(run.span)
             is_recorded = run.span.is_recording()
             is_wanted = event.has_run and (is_recorded or run.series is not None)
             costs = run_facts.of_costs(run.cost, run.prefetched_s) if is_wanted else {}
@@ -230,24 +233,25 @@ def _end(span: Span, at_ns: int) -> None:
     span.end(at_ns)
 
 
-def _origin(event: RunStarted, incoming: Incoming, kind: str, attributes: dict[str, Any]) -> Origin:
-    """Return what causes what the run does, as yet without its span."""
+def _origin(event: RunStarted, job: Job, incoming: Incoming, kind: str, span: Span = INVALID_SPAN) -> Origin:
+    """Return what causes what the run does; ``job`` is the event's, as it was published."""
+    field = incoming.field
     depth, trace_started_ns = _place(event, incoming, kind)
-    scheduled_by = attributes.get(c.JOBSPAN_JOB_SCHEDULED_BY)
+    workflow_id, group_id = job_attributes.workflow_of_run(job, field)
     return Origin(
-        span=INVALID_SPAN.get_span_context(),
-        command_id=incoming.field.command_id,
-        command_name=incoming.field.command_name,
-        job_id=event.job.id,
-        parent_job_id=attributes.get(c.JOBSPAN_JOB_PARENT_ID),
-        depth=depth,
-        trace_started_ns=trace_started_ns,
-        workflow_id=attributes.get(c.MESSAGING_CONVERSATION_ID),
-        group_id=attributes.get(c.JOBSPAN_JOB_GROUP_ID),
-        schedule=(scheduled_by, attributes.get(c.JOBSPAN_JOB_SCHEDULE_NAME)) if scheduled_by else None,
-        job=event.job,
-        run=INVALID_SPAN,
-        options=incoming.field.options,
+        span.get_span_context(),
+        field.command_id,
+        field.command_name,
+        job.id,
+        job_attributes.parent_of_run(job, field),
+        depth,
+        trace_started_ns,
+        (job.scheduled_by, job.schedule_name) if job.scheduled_by else None,
+        workflow_id,
+        group_id,
+        event.job,
+        span,
+        field.options,
     )
 
 

@@ -71,9 +71,10 @@ def take_back(summary: Summary) -> None:
         summary.count -= 1
 
 
-def end_those_of(span_id: int) -> None:
+def end_those_of(span: Span) -> None:
     """End the batches that a run or command caused: it ends now."""
     if _open:
+        span_id = span.get_span_context().span_id
         with _lock:
             for summary in [summary for summary in _open.values() if summary.caused_by == span_id]:
                 _end(summary)

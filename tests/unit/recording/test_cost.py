@@ -13,9 +13,9 @@ from pathlib import Path
 
 CEILINGS = {
     "recorded": (1230, 2350),
-    "not sampled": (1180, 1480),
-    "no SDK": (420, 1160),
-    "recorded and measured": (1370, 2760),
+    "not sampled": (1050, 1180),
+    "no SDK": (390, 960),
+    "recorded and measured": (1360, 2650),
 }
 TESTS = Path(__file__).parents[2]
 

@@ -1,0 +1,68 @@
+"""Whether the SDK is about to drop a span without a look at it: then nobody need describe it first."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Tracer, get_current_span
+
+_SAMPLERS = "opentelemetry.sdk.trace.sampling"
+
+
+class _Drops(NamedTuple):
+    """Which spans are dropped unseen: those without a parent, and below one of this process or another's, unsampled."""
+
+    roots: bool
+    local: bool
+    remote: bool
+    sampled: bool
+
+
+class Unseen:
+    """Knows the sampler of one tracer, which is looked at once.
+
+    Only of the SDK's own is it known that it looks at nothing: ``always_off``, and ``parentbased_…`` over that one.
+    """
+
+    def __init__(self) -> None:
+        self._sampler: object = None
+        self._drops: _Drops | None = None
+
+    def is_dropped(self, tracer: Tracer, context: Context) -> bool:
+        """Say whether a span of this tracer that begins in a context is certain to be dropped, whatever it says."""
+        sampler = getattr(getattr(tracer, "_tracer", tracer), "sampler", None)
+        if sampler is not self._sampler:
+            self._sampler, self._drops = sampler, _drops_of(sampler)
+        drops = self._drops
+        if drops is None or drops.sampled:
+            return drops is not None
+        parent = get_current_span(context).get_span_context()
+        if parent.trace_flags & 1:
+            return False
+        if not parent.is_valid:
+            return drops.roots
+        return drops.remote if parent.is_remote else drops.local
+
+
+def _drops_of(sampler: Any) -> _Drops | None:
+    """Return what a sampler drops unseen; None: nothing, or nobody knows."""
+    if _is_off(sampler):
+        return _Drops(roots=True, local=True, remote=True, sampled=True)
+    if not _is_the_sdks(sampler, "ParentBased"):
+        return None
+    return _Drops(
+        roots=_is_off(getattr(sampler, "_root", None)),
+        local=_is_off(getattr(sampler, "_local_parent_not_sampled", None)),
+        remote=_is_off(getattr(sampler, "_remote_parent_not_sampled", None)),
+        sampled=False,
+    )
+
+
+def _is_off(sampler: Any) -> bool:
+    return _is_the_sdks(sampler, "StaticSampler") and bool(sampler.get_description() == "AlwaysOffSampler")
+
+
+def _is_the_sdks(sampler: Any, name: str) -> bool:
+    kind = type(sampler)
+    return kind.__module__ == _SAMPLERS and kind.__name__ == name
