@@ -1,7 +1,7 @@
 """One contender in a process of its own, asked line by line: ``python -m benchmarks.contender LIBRARY NAME``.
 
 measure 200    CPU of 200 jobs, put and run and exported to nowhere, and the spans that left
-show           the spans of one job, in plain words
+show           the spans of one job, in plain words, and what was measured until then
 memory         what the process has resident
 """
 
@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 
 from benchmarks.contenders import CONTENDERS, Seen
-from benchmarks.libraries import LIBRARIES, Jobs
-from benchmarks.spans_in_words import in_words
+from benchmarks.libraries import LIBRARIES, NOOP, Jobs
+from benchmarks.spans_in_words import in_words, metrics_in_words
 
 
 def main(library: str, name: str) -> None:
@@ -55,7 +55,8 @@ def _shown(seen: Seen, jobs: Jobs) -> dict[str, Any]:
     jobs.measure(1)
     seen.flush()
     seen.exporter.kept = None
-    return {"spans": in_words(kept)}
+    measured = [] if seen.reader is None else metrics_in_words(seen.reader.get_metrics_data(), NOOP)
+    return {"spans": in_words(kept), "metrics": measured}
 
 
 def _say(answer: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from benchmarks.libraries import NOOP
-from benchmarks.telemetry import Discarding
+from benchmarks.telemetry import Discarding, collected_in_memory
 
 Flush = Callable[[], None]
 
@@ -21,6 +21,7 @@ class Seen:
         self.exporter = Discarding()
         self.others = 0
         self.flush: Flush = lambda: None
+        self.reader: Any = None
 
     @property
     def count(self) -> int:
@@ -38,6 +39,7 @@ class Contender:
     dramatiq_spans: int | None = None
     has_sdk: bool = True
     is_sampled: bool = True
+    has_meter: bool = False
     env: dict[str, str] = field(default_factory=dict)
 
     def expected(self, library: str) -> int:
@@ -51,6 +53,8 @@ class Contender:
         if self.has_sdk:
             seen.exporter.set_up(is_sampled=self.is_sampled)
             seen.flush = seen.exporter.flush
+        if self.has_meter:
+            seen.reader = collected_in_memory()
         self.switch_on(library, seen)
         return seen
 
@@ -128,6 +132,7 @@ _QUIET = {
 _NO_RECORD = {"OTEL_PYTHON_JOBSPAN_STATE_DIR": "off"}
 
 FLOOR, JOBSPAN, JOBSPAN_NO_RECORD, PEER = "floor", "jobspan", "jobspan, no flight record", "peer"
+FLOOR_METRICS, JOBSPAN_METRICS = "floor, with metrics", "jobspan, with metrics, no flight record"
 JOBSPAN_UNSAMPLED, PEER_UNSAMPLED = "jobspan, not sampled", "peer, not sampled"
 JOBSPAN_NO_SDK, PEER_NO_SDK = "jobspan, no SDK", "peer, no SDK"
 BARE, SDK_ALONE, SDK_WITH_LOADER = "bare", "SDK alone", "SDK and its loader"
@@ -139,6 +144,8 @@ _ALL = (
     Contender(FLOOR, _floor, 2),
     Contender(JOBSPAN, _jobspan, 2),
     Contender(JOBSPAN_NO_RECORD, _jobspan, 2, env=_NO_RECORD),
+    Contender(FLOOR_METRICS, _floor, 2, has_meter=True),
+    Contender(JOBSPAN_METRICS, _jobspan, 2, has_meter=True, env=_NO_RECORD),
     Contender(JOBSPAN_UNSAMPLED, _jobspan, 0, is_sampled=False),
     Contender(JOBSPAN_NO_SDK, _jobspan, 0, has_sdk=False),
     Contender(PEER, _peer, 2),

@@ -9,7 +9,9 @@ from benchmarks.contenders import (
     BARE,
     CONTENDERS,
     FLOOR,
+    FLOOR_METRICS,
     JOBSPAN,
+    JOBSPAN_METRICS,
     JOBSPAN_NO_RECORD,
     JOBSPAN_NO_SDK,
     JOBSPAN_UNSAMPLED,
@@ -29,6 +31,7 @@ _COMPARED = tuple(name for name in CONTENDERS if name not in {SDK_ALONE, SDK_WIT
 # What is held against what, and the most that the one may add to a job as a multiple of what the other adds.
 _RATIOS: tuple[tuple[str, str, float | None], ...] = (
     (JOBSPAN_NO_RECORD, FLOOR, 1.15),
+    (JOBSPAN_METRICS, FLOOR_METRICS, 1.15),
     (JOBSPAN, FLOOR, None),
     (JOBSPAN_NO_RECORD, PEER, 1.0),
     (JOBSPAN, PEER, None),
@@ -83,5 +86,7 @@ def _measured(library: str, name: str, child: Child) -> float:
 
 
 def _assert_the_same(asked: dict[str, Child]) -> None:
-    by_hand, ours = (asked[name].ask("show")["spans"] for name in (FLOOR, JOBSPAN))
-    assert by_hand == ours, f"floor and jobspan do not emit the same:\n{by_hand}\n{ours}"
+    for floor, name in ((FLOOR, JOBSPAN), (FLOOR_METRICS, JOBSPAN_METRICS)):
+        by_hand, ours = (asked[each].ask("show") for each in (floor, name))
+        assert bool(ours["metrics"]) == CONTENDERS[name].has_meter, f"{name}: measured {ours['metrics']}"
+        assert by_hand == ours, f"{floor} and {name} do not emit the same:\n{by_hand}\n{ours}"

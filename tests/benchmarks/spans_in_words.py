@@ -1,10 +1,11 @@
-"""Spans in words that two processes can compare: what changes from job to job only by its kind."""
+"""Spans and measurements in words that two processes can compare: what changes from job to job only by its kind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opentelemetry.sdk.metrics.export import Histogram, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 
 from jobspan import conventions as c
@@ -41,6 +42,26 @@ def in_words(spans: Sequence[ReadableSpan]) -> list[dict[str, Any]]:
         for span in spans
     ]
     return sorted(said, key=lambda span: str(span["name"]))
+
+
+def metrics_in_words(data: MetricsData | None, job_name: str) -> list[dict[str, Any]]:
+    """Return the histograms of a job: names, units, attributes, buckets and how often each was measured."""
+    scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
+    said = [
+        {
+            "name": metric.name,
+            "unit": metric.unit,
+            "attributes": dict(sorted((point.attributes or {}).items())),
+            "buckets": list(point.explicit_bounds),
+            "count": point.count,
+        }
+        for scope in scopes
+        for metric in scope.metrics
+        if isinstance(metric.data, Histogram)
+        for point in metric.data.data_points
+        if (point.attributes or {}).get(c.JOBSPAN_JOB_NAME) == job_name
+    ]
+    return sorted(said, key=str)
 
 
 def _attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from celery import Celery, signals
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace import Link, SpanKind
 
+from benchmarks.floors.metrics import FloorMetrics
 from benchmarks.floors.probes import peak_bytes, reset_peak, resident_bytes
 from jobspan import conventions as c
 
@@ -30,24 +31,28 @@ def switch_on() -> None:
 class _Floor:
     def __init__(self) -> None:
         self._tracer = trace.get_tracer(c.SCOPE)
+        self._metrics = FloorMetrics("celery")
         self._publishing = threading.local()
         self._runs: dict[int, Any] = {}
 
     def stand_around_send_task(self) -> None:
-        send, here = Celery.send_task, self._publishing
+        send, here, metrics = Celery.send_task, self._publishing, self._metrics
 
         def send_task(app: Any, *args: Any, **kwargs: Any) -> Any:
             here.began_ns = time.time_ns()
             try:
                 return send(app, *args, **kwargs)
             finally:
-                here.span.end()
+                ended_ns = time.time_ns()
+                here.span.end(ended_ns)
+                metrics.published(here.span, here.name, here.queue, (ended_ns - here.began_ns) / 1e9)
                 context.detach(here.token)
 
         Celery.send_task = send_task
 
     def publish(self, sender: Any, headers: Any, routing_key: Any, **_: Any) -> None:
         here = self._publishing
+        here.name, here.queue = sender, routing_key
         here.span = span = self._tracer.start_span(
             f"publish {sender}",
             kind=SpanKind.PRODUCER,
@@ -76,7 +81,8 @@ class _Floor:
         request = task.request
         headers = vars(request)
         parent = propagate.extract(headers)
-        received = headers[_RECEIVED]
+        received, queue = headers[_RECEIVED], request.delivery_info["routing_key"]
+        queued = (received - headers[_PUBLISHED]) / 1e9
         span = self._tracer.start_span(
             f"run {task.name}",
             context=parent,
@@ -85,7 +91,7 @@ class _Floor:
                 c.MESSAGING_SYSTEM: "memory",
                 c.MESSAGING_OPERATION_NAME: "run",
                 c.MESSAGING_OPERATION_TYPE: "process",
-                c.MESSAGING_DESTINATION_NAME: request.delivery_info["routing_key"],
+                c.MESSAGING_DESTINATION_NAME: queue,
                 c.JOBSPAN_FRAMEWORK: "celery",
                 c.JOBSPAN_JOB_NAME: task.name,
                 c.JOBSPAN_JOB_ATTEMPT: request.retries + 1,
@@ -93,7 +99,7 @@ class _Floor:
                 c.MESSAGING_CONVERSATION_ID: request.root_id,
                 c.MESSAGING_CLIENT_ID: request.hostname,
                 c.CODE_FUNCTION_NAME: f"{task.run.__module__}.{task.run.__qualname__}",
-                c.JOBSPAN_JOB_WAIT_QUEUED: (received - headers[_PUBLISHED]) / 1e9,
+                c.JOBSPAN_JOB_WAIT_QUEUED: queued,
             },
             links=[
                 Link(trace.get_current_span(parent).get_span_context(), {c.JOBSPAN_LINK_TYPE: c.LINK_PUBLISH}),
@@ -101,13 +107,16 @@ class _Floor:
             start_time=now,
         )
         token = context.attach(trace.set_span_in_context(span, parent))
+        self._metrics.waited(span, task.name, queue, queued)
         waited = (now - received) / 1e9
         reset_peak()
-        self._runs[id(request)] = (span, token, waited, time.thread_time(), resident_bytes())
+        self._runs[id(request)] = (span, token, waited, time.thread_time(), resident_bytes(), now, queue)
 
     def end(self, task: Any, state: str, **_: Any) -> None:
         now = time.time_ns()
-        span, token, waited, cpu, resident = self._runs.pop(id(task.request))
+        span, token, waited, cpu, resident, began, queue = self._runs.pop(id(task.request))
+        cpu, peak = time.thread_time() - cpu, peak_bytes()
+        self._metrics.ran(span, task.name, queue, (now - began) / 1e9, waited, cpu, peak)
         thread = threading.current_thread()
         span.set_attributes(
             {
@@ -117,10 +126,10 @@ class _Floor:
                 c.THREAD_NAME: thread.name,
                 c.THREAD_ID: thread.ident,
                 c.JOBSPAN_JOB_WAIT_PREFETCHED: waited,
-                c.JOBSPAN_JOB_CPU_TIME: time.thread_time() - cpu,
+                c.JOBSPAN_JOB_CPU_TIME: cpu,
                 c.JOBSPAN_JOB_MEMORY_START: resident,
                 c.JOBSPAN_JOB_MEMORY_END: resident_bytes(),
-                c.JOBSPAN_JOB_MEMORY_PEAK: peak_bytes(),
+                c.JOBSPAN_JOB_MEMORY_PEAK: peak,
                 c.JOBSPAN_JOB_MEMORY_SOURCE: "exact",
                 c.JOBSPAN_JOB_CONCURRENCY: 1,
             }

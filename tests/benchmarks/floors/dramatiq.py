@@ -13,6 +13,7 @@ from dramatiq.brokers import stub
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace import Link, SpanKind
 
+from benchmarks.floors.metrics import FloorMetrics
 from benchmarks.floors.probes import peak_bytes, reset_peak, resident_bytes
 from jobspan import conventions as c
 
@@ -41,11 +42,13 @@ def switch_on() -> None:
 class _Floor(dramatiq.Middleware):
     def __init__(self) -> None:
         self._tracer = trace.get_tracer(c.SCOPE)
+        self._metrics = FloorMetrics("dramatiq")
         self._here = threading.local()
 
     def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
         now = time.time_ns()
         here = self._here
+        here.began_ns = now
         here.publish = span = self._tracer.start_span(
             f"publish {message.actor_name}",
             kind=SpanKind.PRODUCER,
@@ -67,8 +70,11 @@ class _Floor(dramatiq.Middleware):
         message.options[_CARRIER] = carrier
 
     def after_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
-        self._here.publish.end()
-        context.detach(self._here.publish_token)
+        here, now = self._here, time.time_ns()
+        here.publish.end(now)
+        seconds = (now - here.began_ns) / 1e9
+        self._metrics.published(here.publish, message.actor_name, message.queue_name, seconds)
+        context.detach(here.publish_token)
 
     def before_process_message(self, broker: Any, message: Any) -> None:
         now = time.time_ns()
@@ -76,6 +82,7 @@ class _Floor(dramatiq.Middleware):
         parent = propagate.extract(carrier)
         function = broker.actors[message.actor_name].fn
         received = message.received_ns
+        queued = (received - carrier[_PUBLISHED]) / 1e9
         span = self._tracer.start_span(
             f"run {message.actor_name}",
             context=parent,
@@ -92,7 +99,7 @@ class _Floor(dramatiq.Middleware):
                 c.MESSAGING_MESSAGE_ID: message.message_id,
                 c.MESSAGING_CLIENT_ID: "dramatiq@host:1",
                 c.CODE_FUNCTION_NAME: f"{function.__module__}.{function.__qualname__}",
-                c.JOBSPAN_JOB_WAIT_QUEUED: (received - carrier[_PUBLISHED]) / 1e9,
+                c.JOBSPAN_JOB_WAIT_QUEUED: queued,
             },
             links=[
                 Link(trace.get_current_span(parent).get_span_context(), {c.JOBSPAN_LINK_TYPE: c.LINK_PUBLISH}),
@@ -101,12 +108,15 @@ class _Floor(dramatiq.Middleware):
         )
         here = self._here
         here.token = context.attach(trace.set_span_in_context(span, parent))
+        self._metrics.waited(span, message.actor_name, message.queue_name, queued)
         reset_peak()
-        here.run = (span, (now - received) / 1e9, time.thread_time(), resident_bytes())
+        here.run = (span, (now - received) / 1e9, time.thread_time(), resident_bytes(), now)
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
         now = time.time_ns()
-        span, waited, cpu, resident = self._here.run
+        span, waited, cpu, resident, began = self._here.run
+        cpu, peak, seconds = time.thread_time() - cpu, peak_bytes(), (now - began) / 1e9
+        self._metrics.ran(span, message.actor_name, message.queue_name, seconds, waited, cpu, peak)
         thread = threading.current_thread()
         span.set_attributes(
             {
@@ -116,10 +126,10 @@ class _Floor(dramatiq.Middleware):
                 c.THREAD_NAME: thread.name,
                 c.THREAD_ID: thread.ident,
                 c.JOBSPAN_JOB_WAIT_PREFETCHED: waited,
-                c.JOBSPAN_JOB_CPU_TIME: time.thread_time() - cpu,
+                c.JOBSPAN_JOB_CPU_TIME: cpu,
                 c.JOBSPAN_JOB_MEMORY_START: resident,
                 c.JOBSPAN_JOB_MEMORY_END: resident_bytes(),
-                c.JOBSPAN_JOB_MEMORY_PEAK: peak_bytes(),
+                c.JOBSPAN_JOB_MEMORY_PEAK: peak,
                 c.JOBSPAN_JOB_MEMORY_SOURCE: "exact",
                 c.JOBSPAN_JOB_CONCURRENCY: 1,
             }
