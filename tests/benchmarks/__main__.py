@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import per_job, real_workers, report, single_steps, start_up, store
+from benchmarks import fan_out, per_job, real_workers, report, single_steps, start_up, store
 from benchmarks.figures import Figure
 
 GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "per-job": per_job.measure,
+    "fan-out": fan_out.measure,
     "single-steps": single_steps.measure,
     "start-up": start_up.measure,
     "workers": real_workers.measure,
