@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.jaeger import Jaeger
 from support.otlp import Collector
 from support.processes import STARTED
 from support.servers import Broker, RabbitMQ, Redis
@@ -35,6 +36,28 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """A RabbitMQ server for the whole session."""
     server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def jaeger_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
+    """A Jaeger for the whole session: what others sent it is there too."""
+    server = Jaeger(tmp_path_factory.mktemp("jaeger"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def own_jaeger(tmp_path: Path) -> Iterator[Jaeger]:
+    """A Jaeger that is empty at the start, and may be killed."""
+    folder = tmp_path / "jaeger"
+    folder.mkdir()
+    server = Jaeger(folder)
     try:
         yield server.start()
     finally:

@@ -33,6 +33,7 @@ OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 JOBSPAN_STORE = "JOBSPAN_STORE"
 JOBSPAN_BACKEND = "JOBSPAN_BACKEND"
+JOBSPAN_BACKEND_HEADERS = "JOBSPAN_BACKEND_HEADERS"
 JOBSPAN_KEEP = "JOBSPAN_KEEP"
 JOBSPAN_MAX_SIZE = "JOBSPAN_MAX_SIZE"
 JOBSPAN_BROKER = "JOBSPAN_BROKER"
@@ -215,8 +216,15 @@ class ReadingSettings:
         JOBSPAN_BACKEND,
         str,
         "",
-        "`http://host:port`",
-        "a `jobspan serve` to ask instead of the local store",
+        "`http://host:port`, `jaeger=http://host:16686`",
+        "a `jobspan serve` or a Jaeger to ask instead of the local store",
+    )
+    backend_headers: str = _setting(
+        JOBSPAN_BACKEND_HEADERS,
+        str,
+        "",
+        "`name=value`, comma-separated, percent-encoded",
+        "sent to that backend with every question: `Authorization=Bearer …`, a tenant",
     )
     keep: str = _setting(
         JOBSPAN_KEEP,

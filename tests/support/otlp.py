@@ -68,6 +68,7 @@ class Collector:
         self.refuses = False
         self.requests: dict[tuple[str, str], int] = {}
         self.refused = 0
+        self._traces: list[Any] = []
         self._received: list[ReceivedSpan] = []
         self._logs: list[LogRecord] = []
         self._points: list[Point] = []
@@ -94,6 +95,12 @@ class Collector:
         """The spans in order of arrival, with scope, schema URL, trace state and flags."""
         with self._changed:
             return tuple(self._received)
+
+    @property
+    def trace_requests(self) -> tuple[Any, ...]:
+        """The requests with spans, as they came."""
+        with self._changed:
+            return tuple(self._traces)
 
     @property
     def logs(self) -> tuple[LogRecord, ...]:
@@ -127,6 +134,7 @@ class Collector:
     def clear(self) -> None:
         """Forget what was received."""
         with self._changed:
+            self._traces.clear()
             self._received.clear()
             self._logs.clear()
             self._points.clear()
@@ -180,6 +188,7 @@ class Collector:
 
     def _keep(self, signal: str, request: Any) -> None:
         if signal == "traces":
+            self._traces.append(request)
             self._received.extend(spans_of(request))
         elif signal == "logs":
             self._logs.extend(logs_of(request))

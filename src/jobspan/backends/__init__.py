@@ -22,18 +22,26 @@ def open_backend(store: Path | None = None, url: str | None = None) -> Backend:
 
     Args:
         store: path of the embedded store; None: ``JOBSPAN_STORE``, else the user's data folder.
-        url: a server's address; None: ``JOBSPAN_BACKEND``, unless a store is given.
+        url: a server's address, of another kind as ``jaeger=URL``; None: ``JOBSPAN_BACKEND``, unless a store is given.
 
     Raises:
         BackendError: there is no store, or it is held by a process that does not answer.
         UsageError: the address is none, or a package is missing.
     """
     asked = url or (load_reading().backend if store is None else "")
-    if asked:
-        from jobspan.backends.remote import RemoteBackend
+    return _named(asked) if asked else _local(store or default_store())
 
-        return RemoteBackend(asked)
-    return _local(store or default_store())
+
+def _named(address: str) -> Backend:
+    kind, _, url = address.partition("=")
+    if kind == "jaeger":
+        from jobspan.backends.jaeger import JaegerSource
+        from jobspan.backends.traces import TraceBackend
+
+        return TraceBackend(JaegerSource(url))
+    from jobspan.backends.remote import RemoteBackend
+
+    return RemoteBackend(address)
 
 
 def _local(store: Path) -> Backend:

@@ -129,6 +129,9 @@ def _say_what_there_is(screen: Screen, backend: Backend, reading: Reading) -> No
         screen.line(piece(f"The newest run, {newest[0].job_name or '-'}, began {began}; --since looks further back."))
         return
     screen.line(piece(f"Nothing has reached {reading.place} yet. Check that"))
-    screen.line("  - jobspan serve is running, and keeps the same store;")
+    is_foreign = "=" in str(reading.place.url or "").partition("://")[0]
+    if not is_foreign:
+        screen.line("  - jobspan serve is running, and keeps the same store;")
     screen.line("  - workers run under opentelemetry-instrument, with jobspan[otlp] installed;")
-    screen.line("  - OTEL_EXPORTER_OTLP_ENDPOINT in their environment is the address that jobspan serve printed.")
+    receiver = "its OTLP port" if is_foreign else "the address that jobspan serve printed"
+    screen.line(f"  - OTEL_EXPORTER_OTLP_ENDPOINT in their environment is {receiver}.")
