@@ -216,8 +216,8 @@ class ReadingSettings:
         JOBSPAN_BACKEND,
         str,
         "",
-        "`http://host:port`, `jaeger=http://host:16686`",
-        "a `jobspan serve` or a Jaeger to ask instead of the local store",
+        "`http://host:port`, `jaeger=http://host:16686`, `tempo=http://host:3200`",
+        "a `jobspan serve`, a Jaeger or a Tempo to ask instead of the local store",
     )
     backend_headers: str = _setting(
         JOBSPAN_BACKEND_HEADERS,

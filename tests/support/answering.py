@@ -60,6 +60,8 @@ class Answering:
 
 def _handler(owner: Answering) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        wbufsize = -1  # headers and body in one piece: the second would wait for the first's acknowledgement
+
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}

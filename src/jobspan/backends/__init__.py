@@ -34,11 +34,12 @@ def open_backend(store: Path | None = None, url: str | None = None) -> Backend:
 
 def _named(address: str) -> Backend:
     kind, _, url = address.partition("=")
-    if kind == "jaeger":
+    if kind in ("jaeger", "tempo"):
         from jobspan.backends.jaeger import JaegerSource
+        from jobspan.backends.tempo import TempoSource
         from jobspan.backends.traces import TraceBackend
 
-        return TraceBackend(JaegerSource(url))
+        return TraceBackend(JaegerSource(url) if kind == "jaeger" else TempoSource(url))
     from jobspan.backends.remote import RemoteBackend
 
     return RemoteBackend(address)

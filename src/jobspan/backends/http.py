@@ -105,7 +105,7 @@ class Asker:
         """Return the JSON of an answer with status 200, else raise ``BackendError``."""
         if answer.status == HTTPStatus.OK and answer.is_json:
             return answer.said
-        if not answer.is_json:
+        if not answer.is_json and not _is_plain_refusal(answer):
             raise BackendError(
                 f"{self.url} answered {answer.status}, not in JSON: no {self._kind}; expected {self._usual}"
             )
@@ -183,6 +183,12 @@ def _opener(url: str, kind: str, usual: str) -> OpenerDirector:
         )
     # A proxy of the environment is not asked for this machine's own addresses.
     return build_opener(_NoRedirects, ProxyHandler({} if parts.hostname in _LOOPBACK else None))
+
+
+def _is_plain_refusal(answer: Answer) -> bool:
+    """Say whether an answer tells in plain text why it refuses; a page, or no such path, is another program."""
+    is_refusal = answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND
+    return is_refusal and not answer.said.lstrip().startswith("<")
 
 
 def _read(status: int, said: bytes) -> Answer:

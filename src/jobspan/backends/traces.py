@@ -33,7 +33,7 @@ from jobspan.runs import Run, Span, is_command, is_run, run_from_span
 LOOKBACK_S = 30 * 86_400
 """What has no time of its own, an id for example, is looked for so far back."""
 
-_DAY_S, _AHEAD_S = 86_400, 3600
+_DAY_S = 86_400
 _MATCHES = 20
 _AT_ONCE = 4
 _SHORT_ID = 8
@@ -145,7 +145,8 @@ class TraceBackend:
             return iter(())
         now_us = time.time_ns() // 1000
         first = now_us - lookback_s * 10**6 if where.since_ns is None else where.since_ns // 1000
-        last = now_us + _AHEAD_S * 10**6 if where.until_ns is None else where.until_ns // 1000
+        last = now_us + _DAY_S * 10**6  # a sender's clock may be ahead
+        last = last if where.until_ns is None else min(last, where.until_ns // 1000)
         parts = newest_first(
             lambda window: self._source.search(wanted, window),
             Window(first, max(first, last)),

@@ -61,7 +61,9 @@ def reading_options(command: Decorated) -> Decorated:
         debug_option,
         click.option("--json", "as_json", is_flag=True, help="One JSON document, for machines."),
         click.option("--utc", is_flag=True, help="Times in UTC, read and printed."),
-        click.option("--backend", metavar="URL", help="A jobspan serve, or jaeger=URL.  [env: JOBSPAN_BACKEND]"),
+        click.option(
+            "--backend", metavar="URL", help="A jobspan serve; jaeger=URL, tempo=URL.  [env: JOBSPAN_BACKEND]"
+        ),
         click.option("--store", metavar="PATH", help="The embedded store to read.  [env: JOBSPAN_STORE]"),
     ):
         command = option(command)
