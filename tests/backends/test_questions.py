@@ -10,7 +10,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from backends.kept_store import Kept
 from backends.otlp_requests import ERROR, NOON, SECOND, run_attributes, span_message, spans_in, traces
+from jobspan.backends.admitting import admits, is_attempt_of
 from jobspan.backends.base import Counts, Match, RunFilter
+from jobspan.backends.belonging import in_order, of_command, of_job
+from jobspan.backends.tallies import count
 
 _COMMAND, _OTHER_COMMAND = "7f3a" + "0" * 12, "7f3b" + "0" * 12
 
@@ -89,6 +92,13 @@ def test_a_filter_admits_what_it_says_newest_first(six: Kept, where: RunFilter, 
     assert " ".join(str(run.job_id) for run in six.reader.runs(where)) == jobs
 
 
+@pytest.mark.parametrize(("where", "jobs"), _FILTERED)
+def test_what_a_filter_admits_is_the_same_where_no_store_can_be_asked(six: Kept, where: RunFilter, jobs: str) -> None:
+    admitted = [run for run in six.reader.runs(RunFilter()) if admits(run, where)]
+    assert " ".join(str(run.job_id) for run in admitted[: where.limit]) == jobs
+    assert count(run for run in six.reader.runs(RunFilter()) if is_attempt_of(run, where)) == six.reader.counts(where)
+
+
 def test_counts_set_limit_failed_and_outcomes_aside(kept: Kept) -> None:
     _keep_six(kept)
     expected = Counts(6, 6, 2, 0, {"failed": 2, "retried": 1, "running": 1, "succeeded": 2})
@@ -111,7 +121,9 @@ def test_jobs_are_counted_once_and_recovered_when_success_follows_a_retry(kept: 
             _run(2, "again after success", **retried),
         )
     )
-    assert kept.reader.counts(RunFilter()) == Counts(7, 3, 1, 1, {"failed": 1, "retried": 4, "succeeded": 2})
+    expected = Counts(7, 3, 1, 1, {"failed": 1, "retried": 4, "succeeded": 2})
+    assert kept.reader.counts(RunFilter()) == expected
+    assert count(kept.reader.runs(RunFilter())) == expected
 
 
 def test_runs_without_a_job_id_are_jobs_of_their_own(kept: Kept) -> None:
@@ -170,8 +182,13 @@ def _ids(*spans: SpanMessage) -> list[str]:
     return [span.span_id for span in spans_in(traces(*spans))]
 
 
-def _told(kept: Kept, match: Match) -> list[str]:
-    return [span.span_id for span in kept.reader.story(match)]
+def _told(kept: Kept, match: Match, *messages: SpanMessage) -> list[str]:
+    """The spans that the store tells, and that are told out of whole traces where no store can be asked."""
+    told = kept.reader.story(match)
+    if messages:
+        belonging_spans = of_job if match.kind == "job" else of_command
+        assert in_order(belonging_spans(match.id, spans_in(traces(*messages)))) == told
+    return [span.span_id for span in told]
 
 
 def test_a_jobs_story_is_its_spans_and_what_ran_inside_but_no_other_jobs_run(kept: Kept) -> None:
@@ -186,8 +203,8 @@ def test_a_jobs_story_is_its_spans_and_what_ran_inside_but_no_other_jobs_run(kep
     again = span_message(run_attributes(attempt=2), start_time_unix_nano=NOON + 8, end_time_unix_nano=NOON + 9)
     everything = (request, publish, run, query, row, nested_publish, nested_run, nested_query, again)
     kept.keep(traces(*reversed(everything)))
-    assert _told(kept, Match("job", "j-1")) == _ids(publish, run, query, row, nested_publish, again)
-    assert _told(kept, Match("job", "j-2")) == _ids(nested_publish, nested_run, nested_query)
+    assert _told(kept, Match("job", "j-1"), *everything) == _ids(publish, run, query, row, nested_publish, again)
+    assert _told(kept, Match("job", "j-2"), *everything) == _ids(nested_publish, nested_run, nested_query)
     assert _told(kept, Match("trace", request.trace_id.hex())) == _ids(*everything[:-1])
     assert _told(kept, Match("trace", "0" * 31 + "1")) == []
 
@@ -200,5 +217,7 @@ def test_a_commands_story_is_all_it_caused_in_every_trace_and_nothing_of_another
     linked_query = _child(linked_run, 2)
     other_command = _child(command, 3, {"jobspan.command.id": _OTHER_COMMAND})
     unrelated = span_message()
-    kept.keep(traces(command, query, linked_run, linked_query, other_command, unrelated))
-    assert _told(kept, Match("command", _COMMAND)) == _ids(command, query, linked_run, linked_query)
+    # A backend of traces is asked for those in which the command is seen.
+    seen = (command, query, linked_run, linked_query, other_command)
+    kept.keep(traces(*seen, unrelated))
+    assert _told(kept, Match("command", _COMMAND), *seen) == _ids(command, query, linked_run, linked_query)

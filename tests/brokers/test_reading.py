@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from jobspan import conventions as c
 from jobspan.backends import open_backend
 from jobspan.backends.base import Backend, Counts, Match, RunFilter
 from jobspan.runs import Span, is_command, is_run
+from support.compare import assert_true
 from support.jaeger import Jaeger
 from support.otlp import Collector
 from support.servers import Redis
 from support.stable_jaeger import stable_jaeger
 from support.stage import Stage
 from support.tempo import Tempo
+from support.waiting import wait_until
 from unit.cli.typing_at import typed
 
 _PUT = (
@@ -206,3 +209,21 @@ def test_nothing_there_is_nothing_found(backend: Backend) -> None:
     assert backend.counts(RunFilter(jobs=("none",))) == Counts(0, 0, 0, 0, {})
     assert backend.story(Match("trace", "0" * 31 + "1")) == []
     assert backend.story(Match("job", "none")) == []
+
+
+def test_what_workers_send_to_a_real_jaeger_by_the_recipe_of_readme_comes_back_true(
+    stage: Stage, jaeger_server: Jaeger
+) -> None:
+    began_ns = time.time_ns()
+    stage.export(endpoint=jaeger_server.grpc_endpoint)
+    stage.set(OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none")
+    stage.celery(concurrency=1)
+    stage.dramatiq()
+    stage.put(*_PUT, exit_code=3)
+    stage.wait_until_ended(_RUNS)
+    backend = open_backend(url=f"jaeger={jaeger_server.url}")
+    own = RunFilter(since_ns=began_ns)
+    wait_until(lambda: backend.counts(own).runs == _RUNS, deadline_s=30, what=f"{_RUNS} runs are in Jaeger")
+    (command,) = backend.commands(own)
+    assert (command.put, command.done, command.failed, command.retries) == (9, 9, 3, 2)
+    assert_true(backend.story(Match("command", command.id)), stage.diary)
