@@ -144,6 +144,15 @@ def test_the_headers_of_the_environment_are_sent(monkeypatch: pytest.MonkeyPatch
         assert open_backend(url=f"jaeger={server.url}").runs(RunFilter()) == []
 
 
+def test_what_is_asked_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBSPAN_BACKEND_HEADERS", "Authorization=Bearer secret")
+    with Answering(lambda _asked: Reply({"data": []})) as other:
+        elsewhere = {"Location": f"{other.url}/api/services"}
+        with Answering(lambda _asked: Reply("sign in", 302, elsewhere)) as server:
+            assert _refusal(server.url).startswith(f"{server.url} answered 302, not in JSON: no Jaeger")
+        assert other.asked == []
+
+
 def test_a_header_that_is_none_is_told_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBSPAN_BACKEND_HEADERS", "Bearer secret")
     with pytest.raises(UsageError, match="JOBSPAN_BACKEND_HEADERS is not understood") as refused:
