@@ -210,3 +210,8 @@ def test_an_empty_jaeger_says_what_to_check(own_jaeger: Jaeger) -> None:
             "  - OTEL_EXPORTER_OTLP_ENDPOINT in their environment is its OTLP port.",
         ],
     )
+
+
+def test_the_doctor_names_what_answered(own_jaeger: Jaeger) -> None:
+    typed = CliRunner().invoke(jobspan, ["doctor", "--backend", f"jaeger={own_jaeger.url}"])
+    assert "Jaeger answers; it holds no run yet" in typed.output

@@ -103,7 +103,7 @@ def _kept(how: Reading, options: dict[str, Any], url: str, *, answers: bool) -> 
         return
     try:
         with opened(how.world, how.place) as backend:
-            yield reach.backend(backend, "jobspan serve" if how.place.url else "the store")
+            yield reach.backend(backend, how.place.program)
             if options["canary"] and not answers:
                 yield unknown(KIND, "not put: the broker does not answer", "see the step of the broker")
             elif options["canary"]:

@@ -129,7 +129,7 @@ def _say_what_there_is(screen: Screen, backend: Backend, reading: Reading) -> No
         screen.line(piece(f"The newest run, {newest[0].job_name or '-'}, began {began}; --since looks further back."))
         return
     screen.line(piece(f"Nothing has reached {reading.place} yet. Check that"))
-    is_foreign = "=" in str(reading.place.url or "").partition("://")[0]
+    is_foreign = reading.place.program in ("Jaeger", "Tempo")
     if not is_foreign:
         screen.line("  - jobspan serve is running, and keeps the same store;")
     screen.line("  - workers run under opentelemetry-instrument, with jobspan[otlp] installed;")

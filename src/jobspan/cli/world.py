@@ -69,6 +69,13 @@ class Place:
     def __str__(self) -> str:
         return self.url or self.store or "the default store"
 
+    @property
+    def program(self) -> str:
+        """What answers there: ``Jaeger``, ``Tempo``, ``jobspan serve``, or ``the store``."""
+        if not self.url:
+            return "the store"
+        return {"jaeger": "Jaeger", "tempo": "Tempo"}.get(self.url.partition("=")[0], "jobspan serve")
+
 
 def place(store: str | None, url: str | None, environ: Mapping[str, str]) -> Place:
     """Choose the backend: what was typed, else what the environment says.
