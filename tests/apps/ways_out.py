@@ -100,6 +100,7 @@ WAYS = {
     "show another": show_another,
     "interrupt": interrupt,
     "SIGTERM": lambda: wait_for(signal.SIGTERM),
+    "SIGHUP": lambda: wait_for(signal.SIGHUP),
     "wait": wait,
     "SIGKILL": lambda: wait_for(signal.SIGKILL),
     "start another": start_another,

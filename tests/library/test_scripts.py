@@ -60,6 +60,7 @@ def test_each_way_out_of_a_program_is_told_as_it_was(collector: Collector, start
         (SCRIPT, "fail"): (1, (script, 1, "ValueError", "failed", None)),
         (SCRIPT, "interrupt"): (-signal.SIGINT, (script, None, "KeyboardInterrupt", "interrupted", "SIGINT")),
         (SCRIPT, "SIGTERM"): (-signal.SIGTERM, (script, None, "SIGTERM", "interrupted", "SIGTERM")),
+        (SCRIPT, "SIGHUP"): (-signal.SIGHUP, (script, None, "SIGHUP", "interrupted", "SIGHUP")),
         # Nobody is told what a SystemExit that was raised by hand holds: nothing is made up.
         (SCRIPT, "raise"): (3, (script, None, None, None, None)),
         (SCRIPT, "parse", "u", "add", "x"): (0, (f"{script} parse users add", 0, None, "succeeded", None)),

@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of a command: the command is told before the process dies of the signal as it would have.
+"""SIGTERM or SIGHUP in a command: the command is told before the process dies of the signal as it would have.
 
 Handled only while a command is open, in the main thread, and where nobody else handles it. Python runs a handler
 between two lines of Python: in a call into C that does not return, the signal waits for that.
@@ -17,9 +17,11 @@ from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Event
 from jobspan.instrumentors.guard import guarded
 from jobspan.recording.sdk.flush import DEADLINE_S, flush_and_leave
 
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 class Termination:
-    """A sink before the sink: what is open in it is ended when SIGTERM comes."""
+    """A sink before the sink: what is open in it is ended when the process is asked to end."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -39,8 +41,6 @@ class Termination:
     @guarded
     def _follow(self, event: Event) -> None:
         if isinstance(event, CommandStarted):
-            if event.replaces is not None:
-                self._open.pop(event.replaces, None)
             self._open[event.key] = None
             if event.is_process:
                 # A command inside a job is not what the process is there for: its worker knows how to end.
@@ -55,33 +55,34 @@ class Termination:
     def _handle(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            self._pid = os.getpid()
-            signal.signal(signal.SIGTERM, self._on_signal)
-            _in_force.append(self)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                self._pid = os.getpid()
+                signal.signal(number, self._on_signal)
+                if self not in _in_force:
+                    _in_force.append(self)
 
     def _restore(self) -> None:
         if self in _in_force:
             _in_force.remove(self)
-        if threading.current_thread() is threading.main_thread() and self._is_ours():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _is_ours(self) -> bool:
-        return getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is self
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if getattr(signal.getsignal(number), "__self__", None) is self:
+                    signal.signal(number, signal.SIG_DFL)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if os.getpid() == self._pid:
             # In a thread of its own: the line that was interrupted may hold any lock.
-            telling = threading.Thread(target=self._tell, daemon=True, name="jobspan-termination")
+            telling = threading.Thread(target=self._tell, args=(number,), daemon=True, name="jobspan-termination")
             telling.start()
             telling.join(DEADLINE_S)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
     @guarded
-    def _tell(self) -> None:
+    def _tell(self, number: int) -> None:
         for key in reversed(list(self._open)):
-            self._sink(CommandFinished(key, None, None, time.time_ns(), signal=signal.Signals.SIGTERM.name))
+            self._sink(CommandFinished(key, None, None, time.time_ns(), signal=signal.Signals(number).name))
         flush_and_leave()
 
 
