@@ -268,6 +268,12 @@ class ProgramStarted(NamedTuple):
     carrier: MutableMapping[str, str]
 
 
+class ProcessJoined(NamedTuple):
+    """This process was started to work for another one. ``carrier`` is what that one told of its command or job."""
+
+    carrier: Mapping[str, Any]
+
+
 class ProgramReplaced(NamedTuple):
     """This process is about to run another program in place of this one (``exec``): whatever is open ends here."""
 
@@ -291,6 +297,7 @@ Event = (
     | CommandFinished
     | DaemonStarted
     | ProgramStarted
+    | ProcessJoined
     | ProgramReplaced
 )
 Sink = Callable[[Event], None]

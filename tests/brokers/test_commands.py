@@ -7,6 +7,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from jobspan import conventions as c
 from jobspan.runs import Span, is_command, is_publish, is_run
 from support.ports import free_port
@@ -64,6 +66,33 @@ def test_a_command_that_a_job_starts_is_a_part_of_what_the_job_was_put_by(stage:
     assert {whose(span) for span in spans} == {(root.span_id, "starts_command.py")}
     outer, nested = (span for span in spans if is_publish(span))
     assert nested.attributes[c.JOBSPAN_JOB_PARENT_ID] == outer.attributes[c.MESSAGING_MESSAGE_ID]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_job_that_another_process_of_a_command_puts_is_the_commands(stage: Stage, method: str) -> None:
+    stage.celery()
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), method) == 0
+    stage.wait_until_ended(1)
+    spans = stage.collector.wait_for_spans(3)
+    command, publish = named(spans, "puts_elsewhere.py"), next(span for span in spans if is_publish(span))
+    assert publish.parent_id == command.span_id
+    assert {whose(span) for span in spans} == {(command.span_id, "puts_elsewhere.py")}
+
+
+def test_a_job_that_a_program_puts_after_a_command_inside_it_is_the_programs(stage: Stage) -> None:
+    stage.celery()
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "after") == 0
+    stage.wait_until_ended(2)
+    spans = stage.collector.wait_for_spans(6)
+    inner, program = named(spans, "tool"), named(spans, "puts_elsewhere.py")
+    publishes = sorted(filter(is_publish, spans), key=lambda span: span.start_ns)
+    assert [publish.parent_id for publish in publishes] == [inner.span_id, program.span_id]
+    assert [whose(publish) for publish in publishes] == [
+        (inner.span_id, "tool"),
+        (program.span_id, "puts_elsewhere.py"),
+    ]
+    assert [span.attributes[c.JOBSPAN_COMMAND_JOBS_PUBLISHED] for span in (inner, program)] == [1, 1]
+    assert program.attributes[c.PROCESS_EXIT_CODE] == 0
 
 
 def test_a_killed_command_is_told_by_the_next_and_is_the_parent_of_its_jobs(stage: Stage) -> None:

@@ -13,7 +13,15 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span
 
 from jobspan import conventions as c
-from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, ProgramReplaced, ProgramStarted
+from jobspan.events import (
+    CommandFinished,
+    CommandNamed,
+    CommandStarted,
+    DaemonStarted,
+    ProcessJoined,
+    ProgramReplaced,
+    ProgramStarted,
+)
 from jobspan.recording import propagation, summaries
 from jobspan.recording.command_attributes import arguments_of, attributes_at_the_end
 from jobspan.recording.flight_log import flight_log
@@ -26,6 +34,8 @@ from jobspan.recording.open_commands import (
     forget_parent,
     newest_of_process,
     open_commands,
+    set_aside,
+    work_for,
 )
 from jobspan.recording.origin import Origin, origin_of
 from jobspan.recording.sdk.flush import flush
@@ -108,6 +118,7 @@ class Commands:
     def finished(self, event: CommandFinished) -> None:
         """Write how it ended and the counts, and end the span."""
         command = open_commands.take(event.key)
+        set_aside.pop(event.key, None)
         if command is None:
             return
         try:
@@ -119,6 +130,7 @@ class Commands:
 
     def daemon_started(self, _: DaemonStarted) -> None:
         """Forget what was taken for a command, and let what follows begin traces of its own."""
+        set_aside.clear()
         # A command inside a job may well start a server: the job stays what it is.
         found = [command for command in open_commands.all() if not (command.is_in_job or command.is_discarded)]
         for command in found:
@@ -131,7 +143,7 @@ class Commands:
         """Put the command or job that starts another program into that one's environment."""
         command = newest_of_process()
         was_used = command is not None and command.is_used
-        context = self.caller(time.time_ns())
+        context = _around(time.time_ns())
         if command is not None:
             command.is_used, command.has_lent = was_used, True
         origin = origin_of(context)
@@ -149,6 +161,14 @@ class Commands:
         propagation.write(carrier, context, field)
         event.carrier.update({propagation.variable(name): str(value) for name, value in carrier.items()})
 
+    def process_joined(self, event: ProcessJoined) -> None:
+        """Work for the command or job that started this process, as a fork of it would."""
+        incoming = propagation.read(event.carrier, Context())
+        span, field = get_current_span(incoming.context), incoming.field
+        if span.get_span_context().is_valid:
+            origin = _told(span, field, time.time_ns())
+            work_for(OpenCommand(span, field.command_name or "", origin, time.time_ns(), None, is_process=True))
+
     def program_replaced(self, _: ProgramReplaced) -> None:
         """End and send what has caused something, its end unknown; forget what only led to the other program."""
         for command in open_commands.all():
@@ -160,12 +180,20 @@ class Commands:
         open_commands.clear()
 
     def caller(self, at_ns: int) -> Context:
-        """Return the caller's context; in a thread that has none, the open command's."""
-        context = otel_context.get_current()
-        if _has_caller(context):
+        """Return the caller's context; in a thread that has none, the command's that the process is there for."""
+        context = _around(at_ns)
+        if not set_aside or _has_caller(context):
             return context
-        command = newest_of_process()
-        return command.around(context, at_ns) if command is not None else context
+        return self._gone_on().around(context, at_ns)
+
+    def _gone_on(self) -> OpenCommand:
+        """Return the program's own command, which goes on after one that stood for it has ended."""
+        key, command = set_aside.popitem()
+        command.is_discarded = False
+        open_commands.add(key, command)
+        if command.span.is_recording():
+            self._keep(command)
+        return command
 
     def count_publish(self, context: Context, command_id: str | None, at_ns: int, *, failed: bool) -> None:
         """Count a publish for the command that caused it, if that command runs in this process."""
@@ -194,7 +222,7 @@ class Commands:
 
     def _place(self, event: CommandStarted) -> tuple[Context, MessageField]:
         """Return the context that a command begins in, and what its environment says beside."""
-        context = self.caller(event.at_ns)
+        context = _around(event.at_ns)
         if _has_caller(context):
             return context, NOTHING
         incoming = propagation.read(event.carrier, context)
@@ -237,16 +265,25 @@ class Commands:
         flight_log.closed(span)
 
 
+def _around(at_ns: int) -> Context:
+    context = otel_context.get_current()
+    if _has_caller(context):
+        return context
+    command = newest_of_process()
+    return command.around(context, at_ns) if command is not None else context
+
+
 def _has_caller(context: Context) -> bool:
     return get_current_span(context) is not INVALID_SPAN or origin_of(context) is not None
 
 
 def _make_way(event: CommandStarted) -> None:
-    """Drop what stood for the same work, unless it has caused something already: then it is the parent."""
+    """Set aside what stood for the same work, unless it has caused something already: then it is the parent."""
     replaced = open_commands.get(event.replaces) if event.replaces is not None else None
     if replaced is not None and not replaced.is_used:
         open_commands.take(event.replaces)
         _discard(replaced)
+        set_aside[event.replaces] = replaced
 
 
 def _discard(command: OpenCommand) -> None:
@@ -273,12 +310,18 @@ def _origin(event: CommandStarted, span: Span, around: Origin | None, field: Mes
         if around.command_id is not None:
             return around
         return around._replace(command_id=_id_of(span), command_name=event.name)
+    told = _told(span, field, event.at_ns)
+    return told if told.command_id else told._replace(command_id=_id_of(span), command_name=event.name)
+
+
+def _told(span: Span, field: MessageField, at_ns: int) -> Origin:
+    """Return whose the jobs of a process are, from what was said to it when it was started."""
     started_ms = field.trace_started_ms
     return Origin(
         span.get_span_context(),
-        command_id=field.command_id or _id_of(span),
-        command_name=field.command_name if field.command_id else event.name,
+        command_id=field.command_id,
+        command_name=field.command_name if field.command_id else None,
         job_id=field.parent_job_id,
         depth=field.depth or 0,
-        trace_started_ns=started_ms * 1_000_000 if started_ms is not None else event.at_ns,
+        trace_started_ns=started_ms * 1_000_000 if started_ms is not None else at_ns,
     )

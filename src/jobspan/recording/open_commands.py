@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Hashable
 from contextvars import Token
 
 from opentelemetry import context as otel_context
@@ -125,8 +126,12 @@ def command_of(context: Context) -> OpenCommand | None:
 open_commands: OpenSpans[OpenCommand] = OpenSpans()
 
 
+set_aside: dict[Hashable | None, OpenCommand] = {}
+"""What stands for a whole program while a command of it stands for the same work; it goes on when that has ended."""
+
+
 def newest_of_process() -> OpenCommand | None:
-    """Return the command that the process is there for, the innermost of them; in a fork its parent's."""
+    """Return the command that the process is there for, the innermost; else the one that its parent works for."""
     if not open_commands:
         return _of_parent
     return next((command for command in reversed(_all()) if command.is_process), _of_parent)
@@ -143,6 +148,12 @@ def forget_parent() -> None:
     _of_parent = None
 
 
+def work_for(command: OpenCommand) -> None:
+    """Be a process of a command that another one runs."""
+    global _of_parent  # noqa: PLW0603 - one a process
+    _of_parent = command
+
+
 _of_parent: OpenCommand | None = None
 _before_fork: list[OpenCommand | None] = []
 
@@ -155,6 +166,7 @@ def _inherit() -> None:
     # It is the parent's to end; what this process puts is the command's all the same.
     global _of_parent  # noqa: PLW0603 - one a process
     _of_parent = _before_fork[0]
+    set_aside.clear()
     if _of_parent is not None:
         _of_parent.renew()
 

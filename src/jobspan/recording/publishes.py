@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from opentelemetry import context as otel_context
@@ -163,6 +164,7 @@ class Publishes:
     def _end(self, span: Span, event: PublishFinished) -> None:
         if not span.is_recording():
             return
+        _put[0] = True
         if event.error is not None:
             text = self._instruments.exception_text(event.error)
             set_error(span, text.type, text.message)
@@ -170,6 +172,22 @@ class Publishes:
         flight_log.finished(span, event.at_ns)
         span.end(event.at_ns)
         flight_log.closed(span)
+
+
+def has_put() -> bool:
+    """Say whether this process has a publish to tell of, itself and not the one that it was forked from."""
+    return _put[0]
+
+
+_put = [False]
+
+
+def _forget() -> None:
+    _put[0] = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def _as_scheduled(event: PublishStarted, origin: Origin) -> Job:

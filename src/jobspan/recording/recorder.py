@@ -18,6 +18,7 @@ from jobspan.events import (
     Event,
     JobDropped,
     ProcessEnded,
+    ProcessJoined,
     ProcessLeaving,
     ProgramReplaced,
     ProgramStarted,
@@ -74,6 +75,7 @@ class Recorder:
             WatchEnded: deaths.watch_ended,
             CommandStarted: commands.started,
             ProgramStarted: commands.program_started,
+            ProcessJoined: commands.process_joined,
         }
         self._end: dict[type, Callable[[Any], None]] = {
             PublishFinished: publishes.finished,

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 CEILINGS = {
-    "recorded": (1230, 2350),
+    "recorded": (1250, 2350),
     "not sampled": (1050, 1180),
     "no SDK": (390, 960),
     "recorded and measured": (1360, 2650),

@@ -62,8 +62,8 @@ def last(step: Callable[[], None]) -> None:
 
 def flush_and_leave() -> None:
     """Export all signals of a process that leaves, perhaps without its exit handlers."""
-    global _is_in_vain  # noqa: PLW0603 - who waited once for nothing does not wait again in an exit handler
-    _is_in_vain = not flush()
+    global _is_in_vain  # noqa: PLW0603 - who waited once for nothing does not wait again
+    _is_in_vain = _is_in_vain or not flush()
     _take_last_steps()
 
 
