@@ -133,6 +133,13 @@ def brokers(session: nox.Session) -> None:
     _pytest(session, "brokers", "examples")
 
 
+@nox.session(python=DEFAULT)
+def operations(session: nox.Session) -> None:
+    """What an operator deploys: ``collector-config/`` in the real Collector, Prometheus and Alertmanager."""
+    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
+    _pytest(session, "operations")
+
+
 @nox.session(python=PYTHONS[0])
 def oldest(session: nox.Session) -> None:
     """The library ring with the oldest releases that are supported."""
