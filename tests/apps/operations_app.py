@@ -13,6 +13,10 @@ from apps.mortal_app import killed
 __all__ = ["app", "fail", "killed", "ok", "put", "slow"]
 
 
+# Every second, where Celery beat runs.
+app.conf.beat_schedule = {"pulse": {"task": ok.name, "schedule": 1.0, "options": {"queue": "work"}}}
+
+
 @app.task(bind=True)
 def fails_after(self: Task, seconds: float) -> None:
     """Fail after a while."""

@@ -23,6 +23,7 @@ OLD_NAMES = {
     "otlp_http": "otlphttp",
     "span_metrics": "spanmetrics",
     "signal_to_metrics": "signaltometrics",
+    "delta_to_cumulative": "deltatocumulative",
 }
 
 
