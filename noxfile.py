@@ -149,9 +149,10 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(python=DEFAULT, default=False)
 def docs(session: nox.Session) -> None:
-    """Write the README's tables from the code, and its picture from what the demo prints."""
+    """Write the README's tables and the dashboards from the code, and the picture from what the demo prints."""
     _install(session, "-e", ".[all]", *_group("test"))
     session.run("python", "docs/tables.py")
+    session.run("python", "docs/dashboards.py")
     session.run("python", "docs/picture.py")
     _pytest(session, "contract")
 

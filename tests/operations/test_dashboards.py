@@ -1,0 +1,47 @@
+"""The dashboards are those that the code's names make, and each of their queries finds something after some work."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from operations.night import DEADLINE_S, Night
+from support.waiting import wait_until
+
+DASHBOARDS = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "dashboards.py"))
+_VARIABLES = re.compile(r"\$(?:queue|job|command)\b")
+
+
+@pytest.mark.parametrize("name", DASHBOARDS["BOARDS"])
+def test_the_committed_dashboard_is_the_one_that_is_generated(name: str) -> None:
+    committed = (DASHBOARDS["FOLDER"] / f"{name}.json").read_text()
+    assert committed == DASHBOARDS["text"](name), "run: python docs/dashboards.py"
+
+
+def test_every_query_finds_something_and_an_exemplar_leads_to_a_trace(night: Night) -> None:
+    night.stage.celery(app="apps.operations_app", concurrency=2, args=["--prefetch-multiplier", "2"])
+    night.stage.dramatiq()
+    jobs = ("ok", "fail", "slow=0.3", "slow=0.3", "dramatiq:ok", "dramatiq:fail")
+    empty = set(DASHBOARDS["queries"]())
+
+    def all_found() -> bool:
+        night.put(*jobs)
+        empty.difference_update([query for query in empty if night.prometheus.ask(filled_in(query))])
+        return not empty
+
+    try:
+        wait_until(all_found, deadline_s=DEADLINE_S, what="all queries find something")
+    except TimeoutError:
+        assert empty == set()
+    exemplars = night.prometheus.exemplars("traces_span_metrics_duration_seconds_bucket")
+    traces = {span.trace_id for span in night.stage.collector.spans}
+    assert exemplars
+    assert exemplars <= traces
+
+
+def filled_in(query: str) -> str:
+    """Return a query as Grafana asks it, all variables at "All"."""
+    return _VARIABLES.sub(".*", query.replace("$__rate_interval", "10s"))
