@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jobspan import conventions as c
+from jobspan.backends import open_backend
+from jobspan.backends.base import Backend, Match, RunFilter
 from jobspan.runs import is_run
+from support.compare import assert_true
+from support.jaeger import Jaeger
 from support.otelcol import CONFIG, OtelCollector, complaint_about
 from support.ports import LOOPBACK
 from support.stage import Stage
 from support.waiting import wait_until
 
 CONFIGS = sorted(CONFIG.glob("*.yaml"))
-RUNNABLE = [path for path in CONFIGS if path.name != "service-graph.yaml"]
 OLD_NAMES = {
     "otlp_grpc": "otlp",
     "otlp_http": "otlphttp",
@@ -27,24 +32,18 @@ OLD_NAMES = {
 }
 
 
-@pytest.mark.parametrize("config", RUNNABLE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_the_collector_takes_each_configuration(config: Path) -> None:
     assert complaint_about(config) == ""
 
 
-@pytest.mark.parametrize("config", RUNNABLE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_the_collector_takes_the_old_names_too(config: Path, tmp_path: Path) -> None:
     text = config.read_text()
     for new, old in OLD_NAMES.items():
         text = text.replace(new, old)
     (tmp_path / config.name).write_text(text)
     assert complaint_about(tmp_path / config.name) == ""
-
-
-def test_of_the_service_graph_only_the_connector_is_unknown_to_the_collector_of_the_tests() -> None:
-    complaint = complaint_about(CONFIG / "service-graph.yaml")
-    assert complaint.count("unknown type") == 1
-    assert "'connectors' unknown type: \"servicegraph\"" in complaint
 
 
 @contextmanager
@@ -79,6 +78,46 @@ def test_spans_go_on_whole(stage: Stage, tmp_path: Path, config: str, variable: 
         stage.close()
     assert len({span.trace_id for span in spans}) == 1
     assert runs(stage) == [("fail", "failed"), ("ok", "succeeded")]
+
+
+def test_what_workers_did_is_told_true_by_a_jaeger_behind_the_collector(
+    stage: Stage, own_jaeger: Jaeger, tmp_path: Path
+) -> None:
+    with through("to-jaeger.yaml", stage, tmp_path, JAEGER_OTLP=own_jaeger.grpc_endpoint.removeprefix("http://")):
+        stage.celery(concurrency=1)
+        stage.dramatiq()
+        stage.put("celery:ok", "celery:exhaust", "celery:nest", "dramatiq:fail")
+        backend = open_backend(url=f"jaeger={own_jaeger.url}")
+        wait_until(lambda: told_done(backend) == (5, 5), deadline_s=40, what="all jobs are done in Jaeger")
+        (command,) = backend.commands(RunFilter())
+        assert_true(backend.story(Match("command", command.id)), stage.diary)
+
+
+def told_done(backend: Backend) -> tuple[int, int]:
+    """Return how many jobs the one command has put, and how many are done."""
+    return next(((command.put, command.done) for command in backend.commands(RunFilter())), (0, 0))
+
+
+def test_the_service_graph_has_an_edge_where_runs_are_children_of_their_publishes(stage: Stage, tmp_path: Path) -> None:
+    with through("service-graph.yaml", stage, tmp_path, FLUSH_INTERVAL="1s") as otelcol:
+        for relation in ("link", "child+link"):
+            stage.set(OTEL_PYTHON_JOBSPAN_RELATION=relation)
+            worker = stage.celery(concurrency=1, name=f"worker {relation}")
+            stage.put("celery:ok", "celery:fail")
+            stage.wait_until_ended(2 if relation == "link" else 4)
+            worker.stop()
+        wait_until(lambda: edges(otelcol), deadline_s=30, what="an edge")
+        stage.close()
+        found = edges(otelcol)
+    assert {server for _, server in found} == {"worker child+link"}
+
+
+def edges(otelcol: OtelCollector) -> set[tuple[str, str]]:
+    """Return who calls whom by the metrics of the service graph."""
+    told = httpx.get(f"http://{LOOPBACK}:{otelcol.scrape_port}/metrics", timeout=10).text
+    lines = (line for line in told.splitlines() if line.startswith("traces_service_graph_request_total{"))
+    said = (dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in lines)
+    return {(edge["client"], edge["server"]) for edge in said}
 
 
 def test_a_run_that_fails_after_the_sampler_has_decided_is_kept_and_others_are_not(
