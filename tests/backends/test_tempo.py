@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from pathlib import Path
@@ -134,7 +135,7 @@ def test_a_refusal_is_one_line_that_says_what_to_do(reply: Reply, told: str) -> 
 
 def test_a_part_of_a_trace_is_said_to_be_one(caplog: pytest.LogCaptureFixture) -> None:
     said = {"trace": {"resourceSpans": []}, "status": "PARTIAL", "message": "trace exceeds max size"}
-    with Answering(lambda _asked: Reply(said)) as server:
+    with Answering(lambda _asked: Reply(said)) as server, caplog.at_level(logging.WARNING, "jobspan.backends"):
         assert open_backend(url=f"tempo={server.url}").story(Match("trace", "1" * 32)) == []
     assert caplog.messages == [f"Tempo gives only a part of trace {'1' * 32}: trace exceeds max size"]
 

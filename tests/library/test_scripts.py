@@ -68,7 +68,10 @@ def test_each_way_out_of_a_program_is_told_as_it_was(collector: Collector, start
         ("-m", "apps.ways_out", "last line"): (0, (module, 0, None, "succeeded", None)),
         ("-m", "apps.ways_out", "fail"): (1, (module, 1, "ValueError", "failed", None)),
     }
+    # What somebody told to outlive its terminal hands that on.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     programs = [start("python", *args, number=number) for number, args in enumerate(ways)]
+    signal.signal(signal.SIGHUP, before)
     assert [program.wait() for program in programs] == [code for code, _ in ways.values()]
     collector.wait_for_spans(len(ways))
     assert sorted(map(end_of, collector.spans), key=repr) == sorted((said for _, said in ways.values()), key=repr)

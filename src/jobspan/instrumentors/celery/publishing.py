@@ -85,13 +85,15 @@ class PublishHooks:
 
     def before_publish(self, **said: Any) -> None:
         """Take ``before_task_publish``: the message is complete and has not left."""
-        call = _current.get()
-        if call is None:
-            return
         try:
-            self._complete(call, **said)
-        except Exception as interrupt:  # noqa: BLE001 - raised after the call
+            call = _current.get()
+            if call is not None:
+                self._complete(call, **said)
+        except Exception as interrupt:
             # A soft time limit that lands here would end in the log of Celery's signal: it is raised after the call.
+            call = _current.get()
+            if call is None:
+                raise
             call.interrupt = interrupt
 
     @guarded
