@@ -25,6 +25,7 @@ SHORTER = {
     "1w": "25s",
     "1d": "25s",
     "1h": "10s",
+    "30m": "4s",
     "15m": "6s",
     "10m": "2s",
     "5m": "2s",
@@ -35,7 +36,7 @@ SHORTER = {
 }
 """What is put for each duration of the files, so that a test need not wait a week; nothing else is changed."""
 
-_DURATIONS = re.compile(r"\b(?:1w|1d|1h|15m|10m|5m|1m|30s|15s)\b|> 600\b")
+_DURATIONS = re.compile(r"\b(?:1w|1d|1h|30m|15m|10m|5m|1m|30s|15s)\b|> 600\b")
 
 
 class Prometheus:
