@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -257,6 +258,19 @@ def test_a_server_that_is_gone_is_one_line_at_once(own_redis: Redis, read: Calla
         reader.look()
     own_redis.restart()
     assert reader.look().queues == ()
+
+
+def test_a_server_that_says_nothing_over_amqp_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[..., BrokerReader]
+) -> None:
+    monkeypatch.setattr("jobspan.brokers.rabbitmq_amqp._ANSWER_S", 0.2)
+    nowhere = f"http://{LOOPBACK}:{free_port()}"
+    with socket.create_server((LOOPBACK, free_port())) as silent:
+        port = silent.getsockname()[1]
+        reader = read(f"amqp://guest:secret@{LOOPBACK}:{port}//", management=nowhere, queues=("work",))
+        with pytest.raises(BrokerError, match=rf"rabbitmq at {LOOPBACK}:{port} cannot be reached: .*Timeout") as gone:
+            reader.look()
+    assert "secret" not in str(gone.value)
 
 
 def test_what_workers_hold_is_not_read_where_it_is_too_much(redis: Broker, read: Callable[..., BrokerReader]) -> None:

@@ -25,6 +25,7 @@ def declared(address: Address, names: Iterable[str]) -> dict[str, Queue]:
     """
     try:
         import pika
+        from pika.adapters.utils.connection_workflow import AMQPConnectorException
     except ImportError as error:
         raise MissingExtra("asking RabbitMQ over AMQP", "monitor", error) from error
     # What pika logs of a refused connection is what we raise.
@@ -36,7 +37,8 @@ def declared(address: Address, names: Iterable[str]) -> dict[str, Queue]:
             found = [_declared(connection, name) for name in wanted]
         finally:
             connection.close()
-    except (pika.exceptions.AMQPError, OSError) as error:
+    # A server that never says hello ends in an error of pika's connector, which is no AMQPError (1.3).
+    except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as error:
         raise BrokerError(
             f"{address} cannot be reached: {error!r}; is it running, and is the address right?"
         ) from error
