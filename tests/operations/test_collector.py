@@ -153,6 +153,7 @@ def test_personal_data_and_secrets_do_not_pass_redaction(stage: Stage, tmp_path:
         # Of other programs nobody has redacted anything yet.
         said = {"t": "Bearer abc.def-1", "u": "amqp://ann:secret@broker/", c.JOBSPAN_JOB_ARGS: "(1,)"}
         code = f"from opentelemetry import trace; trace.get_tracer('x').start_span('x', attributes={said}).end()"
+        stage.set(OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="process")
         stage.run("python", "-c", code)
         spans = stage.collector.wait_for_spans(4)
         stage.close()
@@ -162,6 +163,8 @@ def test_personal_data_and_secrets_do_not_pass_redaction(stage: Stage, tmp_path:
         assert "<e-mail> paid with <card>" in str(text)
     (other,) = (span for span in spans if span.name == "x")
     assert other.attributes == {"t": "<token>", "u": "amqp://<credentials>@broker/"}
+    assert "process.pid" in other.resource
+    assert not [name for name in other.resource if name.startswith("process.command")]
 
 
 def test_files_have_a_line_for_what_was_exported(stage: Stage, tmp_path: Path) -> None:
