@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 
 from backends.otlp_requests import log_event, logs, run_attributes, span_message, traces
 from backends.otlp_server import Server
-from jobspan.backends.base import RunFilter
+from jobspan.backends.base import Match, RunFilter
 from jobspan.backends.remote import RemoteBackend
+from jobspan.errors import BackendError
+from support.answering import Answering, Reply
 
 _QUESTIONS = ("runs", "counts", "find?prefix=a", "story?kind=job&id=a", "stats")
 
@@ -87,3 +90,20 @@ def test_many_runs_are_answered_whole(server: Server) -> None:
     assert {run.span_id for run in backend.runs(RunFilter())} == {span.span_id.hex() for span in spans}
     backend.close()
     assert len(json.loads(_ask(server, "runs?limit=10").text)) == 10
+
+
+@pytest.mark.parametrize("said", [{"error": "x"}, [{"id": "x"}], None], ids=["object", "list", "null"])
+def test_a_program_that_answers_otherwise_is_one_line(said: object) -> None:
+    with Answering(lambda _asked: Reply(said)) as other:
+        backend = RemoteBackend(other.url)
+        for ask in (
+            lambda: backend.runs(RunFilter()),
+            lambda: backend.counts(RunFilter()),
+            lambda: backend.commands(RunFilter()),
+            lambda: backend.find("abcd"),
+            lambda: backend.story(Match("job", "abcd")),
+        ):
+            with pytest.raises(BackendError, match="answered, but not as jobspan server does"):
+                ask()
+        assert not backend.holds(Path("spans.duckdb"))
+        backend.close()

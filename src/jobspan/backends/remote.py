@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jobspan.backends import wire
 from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
-from jobspan.backends.http import Asker
+from jobspan.backends.http import Asker, Read
 from jobspan.errors import BackendError
 from jobspan.runs import Run, Span
 
@@ -30,44 +30,48 @@ class RemoteBackend:
 
     def runs(self, where: RunFilter) -> Sequence[Run]:
         """Return the runs that match, newest start first, runs in flight among them."""
-        return [wire.run_from_json(run) for run in self._ask("runs", wire.filter_to_query(where))]
+        return self._ask(_each(wire.run_from_json), "runs", wire.filter_to_query(where))
 
     def counts(self, where: RunFilter) -> Counts:
         """Count over all that match."""
-        return wire.counts_from_json(self._ask("counts", wire.filter_to_query(where)))
+        return self._ask(wire.counts_from_json, "counts", wire.filter_to_query(where))
 
     def commands(self, where: RunFilter) -> Sequence[CommandSeen]:
         """Return the commands that match, newest first, with what became of their jobs."""
-        return [wire.command_from_json(command) for command in self._ask("commands", wire.filter_to_query(where))]
+        return self._ask(_each(wire.command_from_json), "commands", wire.filter_to_query(where))
 
     def find(self, prefix: str) -> Sequence[Match]:
         """Return commands, jobs and traces whose id begins with ``prefix``; at most 20."""
-        return [wire.match_from_json(match) for match in self._ask("find", [("prefix", prefix)])]
+        return self._ask(_each(wire.match_from_json), "find", [("prefix", prefix)])
 
     def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the shortest beginning of each id that names it."""
-        return dict(self._asker.post(f"{wire.API}/shorten", list(ids)))
+        return self._asker.read(dict, self._asker.post(f"{wire.API}/shorten", list(ids)))
 
     def story(self, match: Match) -> Sequence[Span]:
         """Return all spans that belong to a command, a job or a trace, ordered by start."""
-        spans = self._ask("story", [("kind", match.kind), ("id", match.id)])
-        return [wire.span_from_json(span) for span in spans]
+        return self._ask(_each(wire.span_from_json), "story", [("kind", match.kind), ("id", match.id)])
 
     def dropped(self) -> Mapping[str, int]:
         """Return what senders could not record in the last hour, by reason."""
-        said = self._ask("stats", []).get("telemetry_dropped")
+        said = self._ask(lambda stats: stats.get("telemetry_dropped"), "stats", [])
         return {str(reason): int(count) for reason, count in said.items()} if isinstance(said, dict) else {}
 
     def holds(self, store: Path) -> bool:
         """Say whether the server answers, and for this store: another one may have got a stale address's port."""
         try:
-            return bool(self._ask("stats", [], timeout_s=_HELLO_S)["store"] == str(store.resolve()))
-        except (BackendError, KeyError, TypeError):
+            named = self._ask(lambda stats: stats["store"], "stats", [], timeout_s=_HELLO_S)
+        except BackendError:
             return False
+        return bool(named == str(store.resolve()))
 
     def close(self) -> None:
         """Let go of the connection."""
         self._asker.close()
 
-    def _ask(self, question: str, query: wire.Query, **how: float | None) -> Any:
-        return self._asker.get(f"{wire.API}/{question}", query, **how)
+    def _ask(self, reader: Callable[[Any], Read], question: str, query: wire.Query, **how: float | None) -> Read:
+        return self._asker.read(reader, self._asker.get(f"{wire.API}/{question}", query, **how))
+
+
+def _each(reader: Callable[[Any], Read]) -> Callable[[Any], list[Read]]:
+    return lambda said: [reader(one) for one in said]
