@@ -79,12 +79,12 @@ class ManagementApi:
         try:
             answer = self._client.get(f"/api/{question}", params=query)
             if answer.status_code == httpx.codes.OK:
-                return list(answer.json())
+                return _objects(answer.json())
         except httpx.HTTPError as error:
             told = f"RabbitMQ's management API does not answer at {self._url} ({type(error).__name__} {error})"
             raise ApiIsAbsent(told) from error
         except ValueError as error:
-            raise BrokerError(f"{self._url} answered, but not in JSON: no management API of RabbitMQ") from error
+            raise BrokerError(f"{self._url} answered, but not as RabbitMQ's management API does") from error
         raise BrokerError(f"{self._url} answered {answer.status_code}: {_HINTS.get(answer.status_code, _OTHER)}")
 
 
@@ -115,6 +115,12 @@ def _client(url: str, who: tuple[str, str]) -> httpx.Client:
         raise UsageError(f"{url!r} is no address of RabbitMQ's management API; expected http://host:15672")
     # A proxy of the environment is not asked for this machine's own addresses.
     return httpx.Client(base_url=url, auth=who, timeout=_ANSWER_S, trust_env=parts.hostname not in _LOOPBACK)
+
+
+def _objects(said: Any) -> list[dict[str, Any]]:
+    if isinstance(said, list) and all(isinstance(one, dict) for one in said):
+        return said
+    raise ValueError("no list of objects")
 
 
 def _queue(said: dict[str, Any]) -> Queue:
