@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from jobspan import conventions as c
 from jobspan.cli.app import jobspan
 from jobspan.cli.world import World
+from jobspan.health.findings import Grade
+from jobspan.health.monitor import watch_broker
 from support.otlp import Collector
 from support.otlp_values import Point
 from support.processes import Program
@@ -102,6 +106,29 @@ def test_the_monitor_reports_over_otlp_and_says_what_changes(
         monitor.wait_for_log("healthy", times=2)
         assert monitor.stop() == 0
     stage.close()
+
+
+def test_a_program_that_watches_its_broker_reports_it_until_it_stops(redis: Broker, stage: Stage) -> None:
+    stage.put("celery:ok")
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    with watch_broker(redis.url, every_s=0.1, limits="work: workers=off", meter_provider=provider):
+        assert _told(reader, c.METRIC_QUEUE_DEPTH, c.QUEUE_READY) == 1
+        assert _told(reader, c.METRIC_QUEUE_HEALTH) == Grade.HEALTHY
+        stage.put("celery:ok")
+        wait_until(lambda: _told(reader, c.METRIC_QUEUE_DEPTH, c.QUEUE_READY) == 2, deadline_s=20, what="a second job")
+    wait_until(lambda: _told(reader, c.METRIC_QUEUE_DEPTH, c.QUEUE_READY) is None, deadline_s=20, what="no more points")
+    provider.shutdown()
+
+
+def _told(reader: InMemoryMetricReader, name: str, state: str | None = None) -> float | None:
+    """Return what a metric tells now of a queue, and of a state where it has such; None: nothing."""
+    data = reader.get_metrics_data()
+    resources = data.resource_metrics if data else ()
+    metrics = [metric for each in resources for scope in each.scope_metrics for metric in scope.metrics]
+    points: list[Any] = [point for metric in metrics if metric.name == name for point in metric.data.data_points]
+    of_queue = [point for point in points if c.JOBSPAN_FRAMEWORK in point.attributes]
+    return next((p.value for p in of_queue if p.attributes.get(c.JOBSPAN_QUEUE_STATE) == state), None)
 
 
 def _monitor(broker: Broker, collector: Collector, folder: Path) -> Program:
