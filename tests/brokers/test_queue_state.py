@@ -137,6 +137,19 @@ def test_a_celery_queue_on_redis(stage: Stage, read: Callable[..., BrokerReader]
     assert state.workers == (WorkerState(CELERY, f"celery@{os.uname().nodename}", queues=("work",), concurrency=1),)
 
 
+def test_a_worker_that_cannot_answer_while_it_runs_a_job_is_not_taken_for_none(
+    stage: Stage, read: Callable[..., BrokerReader]
+) -> None:
+    stage.celery(pool="solo", concurrency=1, expect=(".",))
+    stage.put("celery:slow=8", *["celery:ok"] * 8)
+    wait_until(lambda: len(stage.diary.runs) == 1, deadline_s=15, what="the worker is busy")
+    state = read(stage.broker.url).look()
+    assert state.workers is None
+    assert [queue.workers for queue in state.queues] == [None]
+    assert any("none answers" in note for note in state.notes)
+    stage.wait_until_ended(9)
+
+
 def test_a_dramatiq_queue_on_rabbitmq(
     rabbitmq_stage: Stage, management: str, read: Callable[..., BrokerReader]
 ) -> None:

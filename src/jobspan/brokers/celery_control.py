@@ -16,6 +16,10 @@ ASK_S = 1.0
 
 NOBODY_LISTENS = "Celery's workers cannot be asked: some take jobs, but none takes questions (remote control is off)"
 
+NOBODY_ANSWERS = (
+    "Celery's workers hold jobs and listen, but none answers: one of the solo pool does not while it runs a job"
+)
+
 _GIVE_UP_S = 4 * ASK_S
 _ASK_AGAIN_S = 60.0
 

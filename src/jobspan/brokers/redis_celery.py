@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from jobspan.brokers.address import Address
 from jobspan.brokers.base import Part, QueueState, WorkerState
-from jobspan.brokers.celery_control import NOBODY_LISTENS, CeleryControl, Census
+from jobspan.brokers.celery_control import NOBODY_ANSWERS, NOBODY_LISTENS, CeleryControl, Census
 from jobspan.brokers.redis_scan import KeySweep, text
 from jobspan.brokers.waiting import celery_since_ms, eta_ms, oldest_wait_s
 from jobspan.jobs import Framework
@@ -61,7 +61,7 @@ class CeleryKeys:
         if not names:
             return Part()
         count, bytes_held = self._overview()
-        census = self._census()
+        census = self._census(count)
         held = self._held(count, bytes_held, bindings)
         with self._client.pipeline(transaction=True) as pipe:
             for name in names:
@@ -104,13 +104,15 @@ class CeleryKeys:
             held, size = pipe.execute(raise_on_error=False)
         return held if isinstance(held, int) else 0, size if isinstance(size, int) else 0
 
-    def _census(self) -> Census:
+    def _census(self, held: int) -> Census:
         # kombu's subscriptions are patterns, which PUBSUB NUMSUB does not count; Flower and the like have one, too.
         subscribed = self._clients("pubsub", lambda client: client["psub"] != "0")
         listening = self._mailboxes() if subscribed is None else min(subscribed, self._mailboxes())
         if not listening and self._clients("normal", lambda client: client["cmd"] == "brpop") != 0:
             return Census(None, NOBODY_LISTENS)
-        return self._control.census(listening)
+        census = self._control.census(listening)
+        # A worker that is dead listens no more; what listens beside workers holds no jobs.
+        return Census(None, NOBODY_ANSWERS) if listening and census.workers == () and held else census
 
     def _mailboxes(self) -> int:
         return int(self._client.scard(_MAILBOXES))
