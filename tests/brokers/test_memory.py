@@ -10,7 +10,9 @@ import pytest
 from jobspan import conventions as c
 from jobspan.runs import Span, is_run
 from support.compare import assert_true
+from support.measured import last_points
 from support.stage import Stage
+from support.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
 WORKERS: dict[str, dict[str, Any]] = {
@@ -27,10 +29,15 @@ def start(stage: Stage, kind: str, **options: Any) -> None:
 
 
 def start_warm(stage: Stage, kind: str, **options: Any) -> None:
-    """Start a worker and let it export once: its exporter takes a few megabytes when it first does."""
+    """Start a worker and let it export once: each of its exporters takes a few megabytes when it first does."""
     start(stage, kind, **options)
     put(stage, kind, "ok")
     runs_of(stage, 1)
+    wait_until(
+        lambda: last_points(stage.collector.points, c.METRIC_PROCESS_DURATION),
+        deadline_s=15,
+        what="the worker has exported its metrics",
+    )
 
 
 def put(stage: Stage, kind: str, *jobs: str) -> None:
