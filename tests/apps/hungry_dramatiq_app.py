@@ -28,4 +28,4 @@ def mapped(megabytes: int) -> None:
 def hold(megabytes: int) -> None:
     """Hold so much for a second."""
     with _noted():
-        appetites.hold(megabytes, 1.0)
+        appetites.hold(megabytes, 3.0)
