@@ -136,7 +136,7 @@ def brokers(session: nox.Session) -> None:
 @nox.session(python=DEFAULT)
 def operations(session: nox.Session) -> None:
     """What an operator deploys: ``collector-config/`` in the real Collector, Prometheus and Alertmanager."""
-    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
+    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"), *_group("grafana"))
     _pytest(session, "operations")
 
 

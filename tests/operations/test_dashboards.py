@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,34 @@ _VARIABLES = re.compile(r"\$(?:queue|job|command)\b")
 def test_the_committed_dashboard_is_the_one_that_is_generated(name: str) -> None:
     committed = (DASHBOARDS["FOLDER"] / f"{name}.json").read_text()
     assert committed == DASHBOARDS["text"](name), "run: python docs/dashboards.py"
+
+
+@pytest.mark.parametrize("name", DASHBOARDS["BOARDS"])
+def test_grafana_knows_all_that_a_dashboard_says(name: str) -> None:
+    board = json.loads((DASHBOARDS["FOLDER"] / f"{name}.json").read_text())
+    assert unknown_to_grafana(board) == []
+    board["panels"][0]["fieldConfig"]["defaults"]["unti"] = "s"
+    assert unknown_to_grafana({**board, "titel": name}) == ["/panels[0]/fieldConfig/defaults/unti", "/titel"]
+
+
+def unknown_to_grafana(board: dict[str, Any]) -> list[str]:
+    """Return what is not there any more when Grafana's own model of a dashboard has read and written it."""
+    dashboard = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
+    read = dashboard.Dashboard.from_json(board)
+    return sorted(lost(board, json.loads(encoder.JSONEncoder().encode(read))))
+
+
+def lost(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Yield the places of one document whose content another does not have."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, value in before.items():
+            yield from lost(value, after.get(key), f"{path}/{key}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for place, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from lost(one, other, f"{path}[{place}]")
+    elif before != after:
+        yield path
 
 
 def test_every_query_finds_something_and_an_exemplar_leads_to_a_trace(night: Night) -> None:
