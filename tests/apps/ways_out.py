@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -45,6 +46,18 @@ def wait() -> None:
     """Say that it waits, and wait."""
     print("waits")
     time.sleep(30)
+
+
+def wait_and_tell() -> None:
+    """Wait, and say when the end is told of."""
+
+    def watch() -> None:
+        while all(thread.name != "jobspan-termination" for thread in threading.enumerate()):
+            time.sleep(0.01)
+        print("dies")
+
+    threading.Thread(target=watch, daemon=True).start()
+    wait()
 
 
 def start_another() -> None:
@@ -102,6 +115,7 @@ WAYS = {
     "SIGTERM": lambda: wait_for(signal.SIGTERM),
     "SIGHUP": lambda: wait_for(signal.SIGHUP),
     "wait": wait,
+    "wait and tell": wait_and_tell,
     "SIGKILL": lambda: wait_for(signal.SIGKILL),
     "start another": start_another,
     "start and command": start_and_command,

@@ -197,6 +197,16 @@ def test_sigterm_is_handled_while_a_command_line_runs_and_not_for_a_command_that
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_the_first_process_of_a_container_lives_on_at_a_sigterm_as_it_would(
+    instrumentation: Instrumentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instrumentation.on(CommandInstrumentor())
+    typed = Command()
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    typed.run_from_argv(["manage.py", "import_users"])
+    assert typed.handler is signal.SIG_DFL
+
+
 def test_nothing_stays_behind_in_typer_and_django() -> None:
     owners = [BaseCommand, typer.core.TyperCommand, typer.core.TyperGroup]
     before = [dict(vars(owner)) for owner in owners]

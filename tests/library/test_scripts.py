@@ -136,6 +136,20 @@ def test_a_collector_that_is_down_delays_the_end_by_two_seconds_at_most(collecto
     assert time.monotonic() - began_s < 2.5
 
 
+@pytest.mark.parametrize("again", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_comes_while_it_dies_of_another_changes_nothing(
+    collector: Collector, start: Start, again: signal.Signals
+) -> None:
+    collector.kill()
+    program = start("python", SCRIPT, "wait and tell")
+    program.expect = (".",)
+    program.wait_for_log("waits")
+    program.signal(signal.SIGTERM)
+    program.wait_for_log("dies")
+    program.signal(again)
+    assert program.wait() == -signal.SIGTERM
+
+
 @pytest.mark.parametrize(
     ("argv", "original", "name"),
     [

@@ -17,6 +17,8 @@ from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Event
 from jobspan.instrumentors.guard import guarded
 from jobspan.recording.sdk.flush import DEADLINE_S, flush_and_leave
 
+_INIT = 1
+"""The kernel sends no signal to the first process of a container that has no handler: as by default, it lives on."""
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -27,6 +29,7 @@ class Termination:
         self._sink = sink
         self._open: dict[Hashable, None] = {}
         self._pid = 0
+        self._is_dying = False
 
     def __call__(self, event: Event) -> None:
         """Pass an event on."""
@@ -53,7 +56,7 @@ class Termination:
                 self._restore()
 
     def _handle(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread() or os.getpid() == _INIT:
             return
         for number in _SIGNALS:
             if signal.getsignal(number) is signal.SIG_DFL:
@@ -71,13 +74,20 @@ class Termination:
                     signal.signal(number, signal.SIG_DFL)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if os.getpid() == self._pid:
-            # In a thread of its own: the line that was interrupted may hold any lock.
-            telling = threading.Thread(target=self._tell, args=(number,), daemon=True, name="jobspan-termination")
-            telling.start()
-            telling.join(DEADLINE_S)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        is_ours = os.getpid() == self._pid
+        if is_ours and self._is_dying:
+            return  # it dies of the first
+        self._is_dying = True
+        try:
+            if is_ours:
+                # In a thread of its own: the line that was interrupted may hold any lock.
+                telling = threading.Thread(target=self._tell, args=(number,), daemon=True, name="jobspan-termination")
+                telling.start()
+                telling.join(DEADLINE_S)
+        finally:
+            # Whatever a handler of somebody else's raises into the waiting.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     @guarded
     def _tell(self, number: int) -> None:
