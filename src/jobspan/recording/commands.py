@@ -184,16 +184,17 @@ class Commands:
         context = _around(at_ns)
         if not set_aside or _has_caller(context):
             return context
-        return self._gone_on().around(context, at_ns)
+        self._go_on()
+        return _around(at_ns)
 
-    def _gone_on(self) -> OpenCommand:
-        """Return the program's own command, which goes on after one that stood for it has ended."""
-        key, command = set_aside.popitem()
-        command.is_discarded = False
-        open_commands.add(key, command)
-        if command.span.is_recording():
-            self._keep(command)
-        return command
+    def _go_on(self) -> None:
+        """Let the program's own command go on after one that stood for it has ended; other threads may do the same."""
+        for key, command in list(set_aside.items()):
+            command.is_discarded = False
+            open_commands.add(key, command)
+            if command.span.is_recording():
+                self._keep(command)
+            set_aside.pop(key, None)
 
     def count_publish(self, context: Context, command_id: str | None, at_ns: int, *, failed: bool) -> None:
         """Count a publish for the command that caused it, if that command runs in this process."""

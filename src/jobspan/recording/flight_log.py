@@ -137,9 +137,7 @@ class FlightLog:
             return  # nor would one that survives it have anybody to tell
         file = self.open(span)
         record = _record_of(span, None, more, is_safe) if file is not None else None
-        if file is None or record is None:
-            return
-        slot = self._write(file, layout.OPEN, record)
+        slot = self._write(file, layout.OPEN, record) if file is not None and record is not None else None
         if slot is not None:
             self._open[span_id] = slot
         else:
@@ -198,7 +196,9 @@ class FlightLog:
 
         ``end_ns`` is when it ended all the same, with all that it holds by then.
         """
-        slot, file = self._open.pop(span.get_span_context().span_id, None), self._file
+        span_id = span.get_span_context().span_id
+        self._left_out.discard(span_id)
+        slot, file = self._open.pop(span_id, None), self._file
         if slot is None or file is None:
             return
         record = _record_of(span, end_ns) if end_ns is not None else None

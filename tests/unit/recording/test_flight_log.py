@@ -104,3 +104,14 @@ def test_a_folder_in_nobodys_home_is_one_line_and_no_error(caplog: pytest.LogCap
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "no flight record, so the runs of killed processes are not told"
     ]
+
+
+def test_a_run_that_is_left_out_is_forgotten_however_it_ends(tmp_path: Path) -> None:
+    log, provider = FlightLog(), TracerProvider()
+    log.configure(str(tmp_path), provider)
+    for end in (log.closed, log.unwinding):
+        span = provider.get_tracer("jobs").start_span("run")
+        log.leave_out(span)
+        assert log._left_out
+        end(span)
+        assert not log._left_out
