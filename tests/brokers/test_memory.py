@@ -10,9 +10,9 @@ import pytest
 from jobspan import conventions as c
 from jobspan.runs import Span, is_run
 from support.compare import assert_true
-from support.measured import last_points
+from support.deaths import LATER_MS
 from support.stage import Stage
-from support.waiting import wait_until
+from support.workers import CeleryWorker, DramatiqWorker
 
 MEGABYTE = 1024 * 1024
 WORKERS: dict[str, dict[str, Any]] = {
@@ -22,22 +22,29 @@ WORKERS: dict[str, dict[str, Any]] = {
 LOGGED = (r"WorkerLost|^billiard\.|^celery\.",)
 
 
-def start(stage: Stage, kind: str, **options: Any) -> None:
+def start(stage: Stage, kind: str, **options: Any) -> CeleryWorker | DramatiqWorker:
     """Start the worker of a kind."""
     begin = stage.dramatiq if "dramatiq" in kind else stage.celery
-    begin(**{**WORKERS[kind], **options})
+    return begin(**{**WORKERS[kind], **options})
 
 
-def start_warm(stage: Stage, kind: str, **options: Any) -> None:
-    """Start a worker and let it export once: each of its exporters takes a few megabytes when it first does."""
-    start(stage, kind, **options)
-    put(stage, kind, "ok")
-    runs_of(stage, 1)
-    wait_until(
-        lambda: last_points(stage.collector.points, c.METRIC_PROCESS_DURATION),
-        deadline_s=15,
-        what="the worker has exported its metrics",
-    )
+def start_warm(stage: Stage, kind: str, **options: Any) -> CeleryWorker | DramatiqWorker:
+    """Start a worker that has numpy's code mapped, which counts when it first runs; its exporters rest till its end."""
+    stage.export(batch_delay_ms=LATER_MS, metric_interval_ms=LATER_MS)
+    worker = start(stage, kind, **options)
+    put(stage, kind, "native=1")
+    stage.wait_until_ended(1)
+    return worker
+
+
+def measured(stage: Stage, kind: str, *jobs: str, runs: int | None = None, **options: Any) -> list[Span]:
+    """Return the runs of jobs that have a warm worker to themselves, in the order of their begin."""
+    worker = start_warm(stage, kind, **options)
+    put(stage, kind, *jobs)
+    runs = len(jobs) if runs is None else runs
+    stage.wait_until_ended(1 + runs)
+    worker.stop()
+    return runs_of(stage, 1 + runs)[1:]
 
 
 def put(stage: Stage, kind: str, *jobs: str) -> None:
@@ -71,9 +78,7 @@ def about(megabytes: float) -> Any:
 def test_a_run_alone_in_its_process_has_its_own_exact_peak_however_large_the_one_before(
     stage: Stage, kind: str
 ) -> None:
-    start_warm(stage, kind)
-    put(stage, kind, "allocate=200", "native=60", "mapped=90", "native=10", "mapped=4", "ok")
-    _, *runs = runs_of(stage, 7)
+    runs = measured(stage, kind, "allocate=200", "native=60", "mapped=90", "native=10", "mapped=4", "ok")
     assert_true(stage.collector.spans, stage.diary)
     assert [used(run.attributes) for run in runs] == [about(m) for m in (200, 60, 90, 10, 4, 0)]
     assert sources(runs) == ["exact"] * 6
@@ -81,9 +86,7 @@ def test_a_run_alone_in_its_process_has_its_own_exact_peak_however_large_the_one
 
 
 def test_runs_beside_each_other_are_sampled_and_share_their_peak(stage: Stage) -> None:
-    start_warm(stage, "hungry_dramatiq", threads=2)
-    put(stage, "hungry_dramatiq", "hold=80", "hold=80")
-    _, *runs = runs_of(stage, 3)
+    runs = measured(stage, "hungry_dramatiq", "hold=80", "hold=80", threads=2)
     assert sources(runs) == ["sampled"] * 2
     assert [run.attributes[c.JOBSPAN_JOB_CONCURRENCY] for run in runs] == [2, 2]
     first = runs[0].attributes[c.JOBSPAN_JOB_MEMORY_START]
@@ -92,9 +95,7 @@ def test_runs_beside_each_other_are_sampled_and_share_their_peak(stage: Stage) -
 
 
 def test_a_run_within_a_run_leaves_the_outer_ones_mark_alone_and_neither_is_exact(stage: Stage) -> None:
-    start_warm(stage, "hungry")
-    put(stage, "hungry", "around_another=100")
-    _, outer, inner = runs_of(stage, 3)
+    outer, inner = measured(stage, "hungry", "around_another=100", runs=2)
     assert sources([outer, inner]) == ["sampled"] * 2
     assert [used(run.attributes) for run in (outer, inner)] == [about(100)] * 2
 
@@ -102,9 +103,7 @@ def test_a_run_within_a_run_leaves_the_outer_ones_mark_alone_and_neither_is_exac
 def test_greenlets_are_sampled_and_say_nothing_of_cpu(stage: Stage) -> None:
     pytest.importorskip("gevent")
     stage.set(OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH="patch_all")
-    start_warm(stage, "hungry", pool="gevent", concurrency=10)
-    put(stage, "hungry", "hold=30", "hold=30", "hold=30")
-    _, *runs = runs_of(stage, 4)
+    runs = measured(stage, "hungry", "hold=30", "hold=30", "hold=30", pool="gevent", concurrency=10)
     assert_true(stage.collector.spans, stage.diary)
     assert sources(runs) == ["sampled"] * 3
     assert max(used(run.attributes) for run in runs) == about(90)
@@ -113,10 +112,8 @@ def test_greenlets_are_sampled_and_say_nothing_of_cpu(stage: Stage) -> None:
 
 def test_when_only_sampled_is_asked_for_the_application_keeps_its_mark(stage: Stage) -> None:
     stage.set(OTEL_PYTHON_JOBSPAN_MEMORY="sampled")
-    start_warm(stage, "hungry")
-    put(stage, "hungry", "allocate=150", "see_the_mark=150", "hold=40")
-    *_, held = runs = runs_of(stage, 4)
-    assert sources(runs) == ["sampled"] * 4
+    *_, held = runs = measured(stage, "hungry", "allocate=150", "see_the_mark=150", "hold=40")
+    assert sources(runs) == ["sampled"] * 3
     assert used(held.attributes) == about(40)
     assert stage.diary.troubles == ()
 
