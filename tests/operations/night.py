@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from support.inbox import Inbox
+from support.processes import Program
 from support.prometheus import Prometheus
 from support.stage import Stage
 from support.waiting import wait_until
@@ -20,6 +21,7 @@ class Night:
     stage: Stage
     prometheus: Prometheus
     inbox: Inbox
+    monitor: Program
 
     def put(self, *jobs: str) -> None:
         """Put jobs of ``apps.operations_app``."""

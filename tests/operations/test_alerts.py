@@ -41,6 +41,18 @@ def test_a_backlog_an_old_job_and_missing_workers_are_told_and_resolved(night: N
     assert not any("Backlog" in mail or "OldestJob" in mail for mail in night.inbox.mails)
 
 
+@pytest.mark.parametrize("night", ["3s"], indirect=True)
+def test_a_monitor_that_is_gone_is_told_and_resolved(night: Night) -> None:
+    night.put("ok")
+    wait_until(lambda: night.prometheus.ask("queue_jobs_waiting"), deadline_s=DEADLINE_S, what="the monitor is heard")
+    night.monitor.stop()
+    night.wait_for("[FIRING] QueuesUnseen")
+    night.monitor.start()
+    night.wait_for("[RESOLVED] QueuesUnseen")
+    mails = {"[FIRING] QueuesUnseen", "[RESOLVED] QueuesUnseen"}
+    wait_until(lambda: mails <= set(night.inbox.mails), deadline_s=DEADLINE_S, what="e-mails")
+
+
 def test_a_missed_schedule_and_runs_and_waits_longer_than_a_week_ago_are_told_and_resolved(night: Night) -> None:
     night.stage.celery(app="apps.operations_app", concurrency=1, args=["--prefetch-multiplier", "1"])
     beat = start_beat(night)
