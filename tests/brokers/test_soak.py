@@ -29,8 +29,10 @@ from support.workers import DramatiqWorker
 
 SOAK_S = float(os.environ.get("JOBSPAN_SOAK_S", "20"))
 COLLECTOR_S = float(os.environ.get("JOBSPAN_SOAK_COLLECTOR_S", "0"))
-MOMENT_NS = 50_000_000
-"""A process that is killed so soon after its job's last line, or before its first, was killed in the library's code."""
+MOMENT_NS = 500_000_000
+"""A process that is killed so soon after its job's last line, or before its first, was killed in the library's code.
+
+So long only because a busy machine lets a thread wait for its turn; a thread has one such run, its last."""
 
 
 class Killer:
@@ -67,16 +69,22 @@ def as_the_worker_lived_it(truth: Truth, spans: Sequence[Span], killed: dict[int
     One that was killed before its job's first line has none in the diary; one that was killed right behind the last
     line was lost to the worker. The first kind gets a number among the deliveries of its job.
     """
+
+    def died_within_a_moment(pid: int, since_ns: int) -> bool:
+        return pid in killed and killed[pid] - since_ns < MOMENT_NS
+
     written = grouped((run.job_id, run.attempt, run) for run in truth.runs)
+    last = {(run.pid, run.thread): run for run in truth.runs}
     for span in spans:
         if span.attributes.get(c.JOBSPAN_JOB_OUTCOME) == "lost":
             a = span.attributes
             found = written.setdefault((a[c.MESSAGING_MESSAGE_ID], a[c.JOBSPAN_JOB_ATTEMPT]), [])
             mine = [run for run in found if run.pid == a[c.PROCESS_PID] and run.began_ns >= span.start_ns]
-            if not mine and killed.get(a[c.PROCESS_PID], 0) - span.start_ns < MOMENT_NS:
+            if not mine and died_within_a_moment(a[c.PROCESS_PID], span.start_ns):
                 found.append(unnoticed(span))
             for run in mine:
-                if run.ended_ns and killed.get(run.pid, 0) - run.ended_ns < MOMENT_NS:
+                is_last = run == last[run.pid, run.thread]
+                if run.ended_ns and is_last and died_within_a_moment(run.pid, run.ended_ns):
                     found[found.index(run)] = replace(run, outcome=None, final=None, ended_ns=None, error_type=None)
     runs, numbers = [], {}
     for found in written.values():

@@ -40,6 +40,7 @@ class TrueRun:
     outcome: str | None = None
     final: bool | None = None
     error_type: str | None = None
+    thread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def trouble(what: str) -> None:
 
 
 def _write(**facts: Any) -> None:
-    line = json.dumps({**facts, "pid": os.getpid(), "time_ns": time.time_ns()}) + "\n"
+    line = json.dumps({**facts, "pid": os.getpid(), "thread": threading.get_ident(), "time_ns": time.time_ns()}) + "\n"
     descriptor = os.open(os.environ[TEST_DIARY], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(descriptor, line.encode())
@@ -245,6 +246,7 @@ def _begun(line: Mapping[str, Any], delivery: int) -> TrueRun:
         delivery=delivery,
         pid=line["pid"],
         began_ns=line["time_ns"],
+        thread=line["thread"],
     )
 
 
