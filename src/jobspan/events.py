@@ -311,3 +311,28 @@ class JobSink(Protocol):
 
     def ignores(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether a publish or run with this carrier, here and now, is recorded by nobody and passes nothing on."""
+
+    def passes_on(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
+        """Write on a carrier what a publish passes on that nobody records; False: somebody might, so tell it.
+
+        Only to be asked of a job's first attempt that is due at once, put by no schedule and part of no batch, and that
+        carries no workflow; ``queue`` is given where it is not the routing key.
+        """
+
+    def passes_by(
+        self,
+        carrier: Mapping[str, Any],
+        job: Callable[[], Job],
+        options: JobOptions,
+        at_ns: int,
+        *,
+        eager: bool = False,
+    ) -> PassingRun | None:
+        """Let a run begin that nobody records; None: somebody might, so tell it. ``job`` is for those who ask later."""
+
+
+class PassingRun(Protocol):
+    """A run of which no event is told."""
+
+    def end(self) -> None:
+        """It has ended."""

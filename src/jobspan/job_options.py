@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 _logger = logging.getLogger("jobspan.options")
 _MARK = "_jobspan_options"
+_are_any = [False]
+"""Whether anything was marked in this process: most have nothing to look for on each job."""
 
 RELATIONS = ("child+link", "link", "none")
 
@@ -95,6 +97,8 @@ def options(
 def chosen_for(*marked: Any) -> JobOptions:
     """Return what stands on a job: on its task or actor first, then on its function."""
     found = NOTHING
+    if not _are_any[0]:
+        return found
     for target in marked:
         mark = getattr(target, _MARK, None)
         if isinstance(mark, JobOptions):
@@ -111,5 +115,6 @@ def chosen_around() -> JobOptions:
 def _mark(job: Any, chosen: JobOptions) -> None:
     try:
         setattr(job, _MARK, chosen.over(chosen_for(job)))
+        _are_any[0] = True
     except (AttributeError, TypeError):
         _logger.warning("%r takes no jobspan.options: put them on a function, a task or an actor", job)

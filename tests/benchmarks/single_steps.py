@@ -21,7 +21,7 @@ from benchmarks.telemetry import Discarding
 from jobspan import conventions as c
 from jobspan.jobs import Broker, Framework, Job
 from jobspan.probes.memory import resident_bytes
-from jobspan.recording import job_attributes, propagation
+from jobspan.recording import job_attributes, message_field, propagation
 from jobspan.recording.flight_log import FlightLog
 from jobspan.recording.message_field import MessageField
 
@@ -90,9 +90,13 @@ def _message_steps() -> dict[str, Callable[[], Any]]:
     inside = set_span_in_context(_run_span(TracerProvider()), Context())
     field = MessageField(published_ms=1_700_000_000_000, depth=1, trace_started_ms=1_700_000_000_000)
     message: dict[str, Any] = {}
-    propagation.write(message, inside, field)
+
+    def write() -> None:
+        propagation.write(message, inside, message_field.encode(field))
+
+    write()
     nothing = Context()
     return {
-        "context written on a message": lambda: propagation.write(message, inside, field),
+        "context written on a message": write,
         "context read off a message": lambda: propagation.read(message, nothing),
     }

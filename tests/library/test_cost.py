@@ -14,8 +14,8 @@ import pytest
 
 CEILINGS = {
     ("celery", "recorded"): (1900, 2640),
-    ("celery", "not sampled"): (1725, 1740),
-    ("celery", "no SDK"): (240, 350),
+    ("celery", "not sampled"): (710, 650),
+    ("celery", "no SDK"): (240, 395),
     ("dramatiq", "recorded"): (2010, 2970),
     ("dramatiq", "not sampled"): (1835, 2070),
     ("dramatiq", "no SDK"): (270, 530),

@@ -15,6 +15,17 @@ raises = False
 """Unit tests set this, so that an error in a hook is an error of the test."""
 
 
+def is_swallowed(hook: Callable[..., Any], error: Exception) -> bool:
+    """Count and log once what a hook raised; False for an interrupt, which is to go on.
+
+    For the hooks of every job, which catch for themselves: to be wrapped costs them as much as they do.
+    """
+    if raises or is_interrupt(error):
+        return False
+    _swallow(hook, error)
+    return True
+
+
 def guarded(hook: F) -> F:
     """Wrap a hook: an exception in it is counted and logged once, and the hook answers None."""
 

@@ -22,7 +22,7 @@ from jobspan.events import (
     ProgramReplaced,
     ProgramStarted,
 )
-from jobspan.recording import propagation, summaries
+from jobspan.recording import message_field, propagation, summaries
 from jobspan.recording.command_attributes import arguments_of, attributes_at_the_end
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, say_once_that_nothing_records, set_error
@@ -158,7 +158,7 @@ class Commands:
             trace_started_ms=started_ns // 1_000_000 if started_ns is not None else None,
         )
         carrier: dict[str, Any] = {}
-        propagation.write(carrier, context, field)
+        propagation.write(carrier, context, message_field.encode(field))
         event.carrier.update({propagation.variable(name): str(value) for name, value in carrier.items()})
 
     def process_joined(self, event: ProcessJoined) -> None:

@@ -13,10 +13,12 @@ from opentelemetry.trace import (
     NoOpTracer,
     ProxyTracerProvider,
     Span,
+    SpanContext,
     Status,
     StatusCode,
     Tracer,
     TracerProvider,
+    get_current_span,
     get_tracer,
     get_tracer_provider,
 )
@@ -77,8 +79,20 @@ class Instruments:
 
     def is_unseen(self, context: Context) -> bool:
         """Say whether nobody would look at a span that begins in this context: it need not be described."""
+        return self.is_unseen_below(get_current_span(context).get_span_context())
+
+    def is_unseen_below(self, parent: SpanContext) -> bool:
+        """Say whether nobody would look at a span below this one; below none, if that is not valid."""
         has_sdk = self._has_sdk or self.has_sdk
-        return not has_sdk or self._unseen.is_dropped(self._tracer, context)
+        return not has_sdk or self._unseen.is_dropped(self._tracer, parent)
+
+    def unsampled_span(self) -> Span | None:
+        """Return a span of a new trace that is not sampled, without asking the sampler; None without an SDK."""
+        if not (self._has_sdk or self.has_sdk):
+            return None
+        from jobspan.recording.sdk import ids
+
+        return ids.unsampled_span(self.tracer)
 
     def exception_text(self, error: BaseException) -> ExceptionText:
         """Put an exception into words as the settings ask for."""

@@ -38,6 +38,7 @@ _MOST_DIGITS = 15
 _COMMAND = re.compile(r"[0-9a-f]{16}")
 _NO_NAMES = (None,) * 6
 _SWITCHES = {"t": "trace", "m": "memory", "a": "args"}
+_PLAIN = re.compile(r"1;t=([0-9]{1,15});d=([0-9]{1,15});s=([0-9]{1,15})")
 _SPAN = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
 _MEMBERS = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16}(?:\.[0-9a-f]{16}){0,99})")
 
@@ -83,10 +84,28 @@ def encode(field: MessageField) -> str:
     return text if field.members is None else text + _members_text(field.members, _LONGEST - len(text))
 
 
+def plain(published_ns: int, trace_started_ns: int, queue: str | None) -> str:
+    """Write the field of a publish that no job or command has caused, as ``encode`` does."""
+    text = f"{_VERSION};t={published_ns // 1_000_000};d=1;s={trace_started_ns // 1_000_000}"
+    return text if queue is None else f"{text};q={_quoted(queue)}"
+
+
+def decides(text: object) -> bool:
+    """Say whether a field decides how its run is recorded or where; so does one that is none of ours: it is counted."""
+    if text is None:
+        return False
+    is_ours = isinstance(text, str) and text.startswith(f"{_VERSION};")
+    return not is_ours or ";x=" in text or ";u=" in text or ";r=" in text  # type: ignore[operator]  # a text
+
+
 def decode(text: object) -> MessageField | None:
     """Read the field; None when it is not ours or of a version that we do not know."""
     if not isinstance(text, str) or len(text) > _LONGEST:
         return None
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        published, depth, began = plain.groups()
+        return MessageField(published_ms=int(published), depth=int(depth), trace_started_ms=int(began))
     version, *pairs = text.split(";")
     if version != _VERSION:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from opentelemetry.context import Context, create_key
 from opentelemetry.trace import Span, SpanContext
@@ -34,7 +34,14 @@ class Origin(NamedTuple):
     options: JobOptions = NOTHING
 
 
+class PendingOrigin(Protocol):
+    """An origin that is worked out when somebody asks for it."""
+
+    def origin(self) -> Origin:
+        """Return it."""
+
+
 def origin_of(context: Context) -> Origin | None:
     """Return the origin that a context carries."""
-    found = context.get(ORIGIN)
-    return found if isinstance(found, Origin) else None
+    found: Origin | PendingOrigin | None = context.get(ORIGIN)  # type: ignore[assignment]  # nobody else has the key
+    return found if found is None or isinstance(found, Origin) else found.origin()

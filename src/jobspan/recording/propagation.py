@@ -43,8 +43,8 @@ class _TextGetter(Getter[Mapping[str, Any]]):
 _GETTER = _TextGetter()
 
 
-def write(carrier: MutableMapping[str, Any], context: Context, field: MessageField) -> None:
-    """Put the context and our field on a message that is about to leave.
+def write(carrier: MutableMapping[str, Any], context: Context, field: str) -> None:
+    """Put the context and our field, as it is written, on a message that is about to leave.
 
     What an earlier attempt left there is removed first: libraries copy headers into retries.
     """
@@ -55,14 +55,25 @@ def write(carrier: MutableMapping[str, Any], context: Context, field: MessageFie
     for name in names:
         carrier.pop(name, None)
     propagator.inject(carrier, context=context)
-    carrier[c.FIELD] = message_field.encode(field)
+    carrier[c.FIELD] = field
 
 
 def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     """Take the context and our field off a message. Garbage is ignored and counted."""
+    context, publisher = read_context(carrier, base)
+    return Incoming(context, publisher, read_field(carrier))
+
+
+def read_field(carrier: Mapping[str, Any]) -> MessageField:
+    """Take our field off a message."""
+    return _field(carrier.get(c.FIELD))
+
+
+def read_context(carrier: Mapping[str, Any], base: Context) -> tuple[Context, SpanContext]:
+    """Take the context off a message, and the span that published it out of that; it may be invalid."""
     context = _extracted(carrier, base)
     if context is None:
-        return Incoming(base, INVALID_SPAN_CONTEXT, _field(carrier.get(c.FIELD)))
+        return base, INVALID_SPAN_CONTEXT
     publisher = get_current_span(context).get_span_context()
     if not publisher.is_valid:
         publisher = INVALID_SPAN_CONTEXT
@@ -72,7 +83,7 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
             _say_once_that_nothing_travels()
         else:
             dropped.count(dropped.UNREADABLE_CONTEXT, "a message came with a traceparent that is none")
-    return Incoming(context, publisher, _field(carrier.get(c.FIELD)))
+    return context, publisher
 
 
 def is_on(carrier: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, 
 
 from jobspan import conventions as c
 from jobspan.events import PublishFinished, PublishStarted
-from jobspan.job_options import JobOptions
+from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Job
 from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of
@@ -78,11 +78,12 @@ class Publishes:
         )
         members = _members(event)
         batch = batch_of(context)
-        field = _field(event, origin, called, verdict, members)
+        text = _text(event, origin, called, verdict, members)
+        command_id = origin.command_id if origin is not None else None
         if not is_traced:
             # The caller's own context goes on the message, and what is current stays so.
-            self._open.add(event.key, _OpenPublish(INVALID_SPAN, outside, event.at_ns, series, field.command_id, batch))
-            propagation.write(event.carrier, context, field)
+            self._open.add(event.key, _OpenPublish(INVALID_SPAN, outside, event.at_ns, series, command_id, batch))
+            propagation.write(event.carrier, context, text)
             return
         summary, span = None, None
         if verdict.is_summarised:
@@ -94,19 +95,17 @@ class Publishes:
         else:
             span = self._start(event, context, origin, members)
         if not span.get_span_context().is_valid:
-            _pass_on(event, context, field)
+            _pass_on(event, context, text)
             return
         inside = set_span_in_context(span, context)
         told = event if summary is not None else None
         # Remembered before it is current: an exception of another thread may land between any two lines.
-        self._open.add(
-            event.key, _OpenPublish(span, outside, event.at_ns, series, field.command_id, batch, summary, told)
-        )
+        self._open.add(event.key, _OpenPublish(span, outside, event.at_ns, series, command_id, batch, summary, told))
         otel_context.attach(inside)
         if summary is None:
             call_hook(instruments.publish_hook, span, job)
             flight_log.began_inside(span)
-        propagation.write(event.carrier, inside, field)
+        propagation.write(event.carrier, inside, text)
 
     def finished(self, event: PublishFinished) -> None:
         """End the span, with the error if the job was not handed over."""
@@ -174,11 +173,11 @@ class Publishes:
         flight_log.closed(span)
 
 
-def _pass_on(event: PublishStarted, context: Context, field: MessageField) -> None:
+def _pass_on(event: PublishStarted, context: Context, text: str) -> None:
     """Let a caller's context go on where nothing records: not every version of the API makes a span of it."""
     say_once_that_nothing_records()
     if get_current_span(context).get_span_context().is_valid:
-        propagation.write(event.carrier, context, field)
+        propagation.write(event.carrier, context, text)
 
 
 def has_put() -> bool:
@@ -223,12 +222,17 @@ def _members(event: PublishStarted) -> Members | None:
     return field.members if field is not None else None
 
 
-def _field(
+def _text(
     event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: Verdict, members: Members | None
-) -> MessageField:
+) -> str:
+    """Return our field; most jobs have little to say in it."""
     job = event.job
-    has_workflow = event.continues is not None
-    return MessageField(
+    queue = job.queue if job.routing_key is not None and job.routing_key != job.queue else None
+    has_workflow = event.continues is not None and (job.workflow_id is not None or job.group_id is not None)
+    is_plain = origin is None and called is NOTHING and members is None and not verdict.begins_trace
+    if is_plain and not has_workflow and job.scheduled_ns is None and job.scheduled_by is None:
+        return message_field.plain(event.at_ns, verdict.trace_started_ns, queue)
+    field = MessageField(
         published_ms=event.at_ns // 1_000_000,
         scheduled_ms=job.scheduled_ns // 1_000_000 if job.scheduled_ns is not None else None,
         command_id=origin.command_id if origin else None,
@@ -238,7 +242,7 @@ def _field(
         depth=1 + (origin.depth if origin else 0),
         trace_started_ms=verdict.trace_started_ns // 1_000_000,
         begins_trace=verdict.begins_trace,
-        queue=job.queue if job.routing_key is not None and job.routing_key != job.queue else None,
+        queue=queue,
         scheduled_by=job.scheduled_by,
         schedule_name=job.schedule_name,
         members=members,
@@ -246,6 +250,7 @@ def _field(
         group_id=job.group_id if has_workflow else None,
         options=called,
     )
+    return message_field.encode(field)
 
 
 def _previous_attempt(job: Job, origin: Origin) -> tuple[str, str] | None:

@@ -38,6 +38,7 @@ from jobspan.recording.deaths import Deaths
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
+from jobspan.recording.passing import Passing
 from jobspan.recording.publishes import Publishes
 from jobspan.recording.run_spans import RunSpans
 from jobspan.recording.told_runs import ToldRuns
@@ -62,6 +63,8 @@ class Recorder:
         publishes = Publishes(instruments, commands, cut_over)
         batches = Batches(instruments, commands, cut_over)
         runs = RunSpans(instruments)
+        passing = Passing(instruments, cut_over)
+        self.passes_on, self.passes_by = passing.publish, passing.run
         flight_log.configure(settings.state_dir, given.get("tracer_provider"))
         self._begin: dict[type, Callable[[Any], None]] = {
             PublishStarted: publishes.started,

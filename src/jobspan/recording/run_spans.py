@@ -75,7 +75,8 @@ class RunSpans:
         job = job_attributes.as_published(event.job, incoming.field)
         series = self._instruments.metrics.of_run(event, job.queue)
         if not self._instruments.wishes.are_traced(wanted, job.name):
-            self._pass_on(event, outside, _origin(event, job, incoming, kind), context, series)
+            origin = origin_of_run(event.job, incoming, kind, event.at_ns, eager=event.eager)
+            self._pass_on(event, outside, origin, context, series)
             return
         attributes: dict[str, Any] = {}
         is_described = series is not None or not self._instruments.is_unseen(context)
@@ -96,11 +97,14 @@ class RunSpans:
         )
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
-            self._pass_on(event, outside, _origin(event, job, incoming, kind), incoming.context, series)
+            origin = origin_of_run(event.job, incoming, kind, event.at_ns, eager=event.eager)
+            self._pass_on(event, outside, origin, incoming.context, series)
             return
         run = _OpenRun(span, outside, event.at_ns, prefetched, RunCost(), series, redelivery.untold(event, lost, kind))
         inside = set_span_in_context(span, incoming.context)
-        inside = otel_context.set_value(ORIGIN, _origin(event, job, incoming, kind, span), inside)
+        inside = otel_context.set_value(
+            ORIGIN, origin_of_run(event.job, incoming, kind, event.at_ns, span, eager=event.eager), inside
+        )
         # Remembered before it is current: an exception of another thread may land between any two lines.
         self._open.add(event.key, run)
         run.cost.begin()
@@ -233,10 +237,22 @@ def _end(span: Span, at_ns: int) -> None:
     span.end(at_ns)
 
 
-def _origin(event: RunStarted, job: Job, incoming: Incoming, kind: str, span: Span = INVALID_SPAN) -> Origin:
-    """Return what causes what the run does; ``job`` is the event's, as it was published."""
+def origin_of_run(
+    job: Job, incoming: Incoming, kind: str, at_ns: int, span: Span = INVALID_SPAN, *, eager: bool = False
+) -> Origin:
+    """Return what causes what a run does.
+
+    Args:
+        job: as the worker knows it.
+        incoming: what its message brought.
+        kind: how the run relates to its publish.
+        at_ns: when it began.
+        span: of the run.
+        eager: it has no message, and ran where it was called.
+    """
     field = incoming.field
-    depth, trace_started_ns = _place(event, incoming, kind)
+    scheduled_by = field.scheduled_by or job.scheduled_by
+    depth, trace_started_ns = _place(incoming, kind, at_ns, eager=eager)
     workflow_id, group_id = job_attributes.workflow_of_run(job, field)
     return Origin(
         span.get_span_context(),
@@ -246,24 +262,24 @@ def _origin(event: RunStarted, job: Job, incoming: Incoming, kind: str, span: Sp
         job_attributes.parent_of_run(job, field),
         depth,
         trace_started_ns,
-        (job.scheduled_by, job.schedule_name) if job.scheduled_by else None,
+        (scheduled_by, field.schedule_name or job.schedule_name) if scheduled_by else None,
         workflow_id,
         group_id,
-        event.job,
+        job,
         span,
         field.options,
     )
 
 
-def _place(event: RunStarted, incoming: Incoming, kind: str) -> tuple[int, int]:
+def _place(incoming: Incoming, kind: str, at_ns: int, *, eager: bool) -> tuple[int, int]:
     """Return how deep in its trace a run is, and when that trace began."""
-    outer = origin_of(incoming.context) if event.eager else None
+    outer = origin_of(incoming.context) if eager else None
     if outer is not None:
-        return outer.depth, outer.trace_started_ns or event.at_ns
-    if event.eager or not relation.is_nested(incoming, kind):
-        return 0, event.at_ns
+        return outer.depth, outer.trace_started_ns or at_ns
+    if eager or not relation.is_nested(incoming, kind):
+        return 0, at_ns
     began_ms = incoming.field.trace_started_ms
-    return incoming.field.depth or 0, event.at_ns if began_ms is None else began_ms * 1_000_000
+    return incoming.field.depth or 0, at_ns if began_ms is None else began_ms * 1_000_000
 
 
 def _called(incoming: Incoming) -> Incoming:

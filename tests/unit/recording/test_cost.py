@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 CEILINGS = {
-    "recorded": (1250, 2350),
-    "not sampled": (1050, 1180),
-    "no SDK": (390, 960),
-    "recorded and measured": (1360, 2650),
+    "recorded": (1130, 2280),
+    "not sampled": (940, 1090),
+    "no SDK": (390, 1010),
+    "recorded and measured": (1220, 2550),
 }
 TESTS = Path(__file__).parents[2]
 

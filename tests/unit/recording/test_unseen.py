@@ -18,7 +18,15 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_tracer, set_span_in_context
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    get_current_span,
+    get_tracer,
+    set_span_in_context,
+)
 
 from jobspan import conventions as c
 from jobspan.recording import Recorder
@@ -56,6 +64,10 @@ def parent(*, sampled: bool, is_remote: bool) -> Context:
     return set_span_in_context(NonRecordingSpan(SpanContext(1, 2, is_remote, flags)), Context())
 
 
+def parent_in(context: Context) -> SpanContext:
+    return get_current_span(context).get_span_context()
+
+
 CONTEXTS = {
     "root": Context(),
     "sampled": parent(sampled=True, is_remote=True),
@@ -83,12 +95,12 @@ UNSAMPLED = ["unsampled, remote", "unsampled, local"]
 def test_only_what_no_sampler_looks_at_is_dropped_unseen(sampler: Sampler, unseen: list[str]) -> None:
     tracer = TracerProvider(sampler=sampler).get_tracer("test")
     asked = Unseen()
-    assert [name for name, context in CONTEXTS.items() if asked.is_dropped(tracer, context)] == unseen
+    assert [name for name, context in CONTEXTS.items() if asked.is_dropped(tracer, parent_in(context))] == unseen
     assert not any(tracer.start_span("one", context=CONTEXTS[name]).is_recording() for name in unseen)
 
 
 def test_without_the_sdk_nothing_is_known() -> None:
-    assert not Unseen().is_dropped(get_tracer("test"), Context())
+    assert not Unseen().is_dropped(get_tracer("test"), INVALID_SPAN_CONTEXT)
 
 
 def test_a_sampler_that_looks_is_told_attributes_and_links() -> None:

@@ -89,6 +89,17 @@ def job_from_headers(
     )
 
 
+def passes_simply(headers: Mapping[str, Any]) -> bool:
+    """Say whether a message is a job's first attempt, due at once, with headers of protocol 2."""
+    return "id" in headers and headers.get("eta") is None and not headers.get("retries")
+
+
+def other_queue(exchange: Any, routing_key: str | None, declared: Any) -> str | None:
+    """Return the queue that a publish declares and that is not its routing key; None: there is no other."""
+    queue = _declared_queue(exchange, routing_key, declared) if routing_key is not None else None
+    return queue if queue and queue != routing_key else None
+
+
 def job_from_request(task: Task, request: Context) -> Job:
     """Return the job that a worker is about to run."""
     route = request.delivery_info or {}

@@ -19,9 +19,11 @@ from jobspan.instrumentors.celery.mapping import (
     job_from_call,
     job_from_headers,
     options_of,
+    other_queue,
+    passes_simply,
     task_of,
 )
-from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.instrumentors.guard import is_swallowed, unbroken
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 from jobspan.jobs import Broker, Job
 
@@ -37,14 +39,14 @@ _NO_HEADERS: dict[str, Any] = {}
 class _Call:
     """One ``send_task`` under way."""
 
-    __slots__ = ("app", "began_ns", "interrupt", "is_over", "is_told", "options", "schedule")
+    __slots__ = ("app", "began_ns", "interrupt", "is_over", "is_passing", "is_told", "options", "schedule")
 
     def __init__(self, app: Celery, options: dict[str, Any], schedule: Schedule | None) -> None:
         self.app = app
         self.options = options
         self.schedule = schedule
         self.began_ns = time.time_ns()
-        self.is_told = False
+        self.is_told = self.is_passing = False
         self.is_over = False
         self.interrupt: Exception | None = None
 
@@ -67,7 +69,7 @@ class PublishHooks:
         """Stand around ``Celery.send_task`` and change nothing about it."""
         # A publish that a handler of the user's makes inside another is nobody's tick.
         outer = _current.get()
-        if outer is None and self._is_ignored(**kwargs):
+        if outer is None and self._is_ignored(kwargs):
             return wrapped(*args, **kwargs)
         call = _Call(app, kwargs, current_schedule.get() if outer is None or outer.is_over else None)
         token = _current.set(call)
@@ -83,28 +85,8 @@ class PublishHooks:
             raise call.interrupt
         return result
 
-    def before_publish(self, **said: Any) -> None:
-        """Take ``before_task_publish``: the message is complete and has not left."""
-        try:
-            call = _current.get()
-            if call is not None:
-                self._complete(call, **said)
-        except Exception as interrupt:
-            # A soft time limit that lands here would end in the log of Celery's signal: it is raised after the call.
-            call = _current.get()
-            if call is None:
-                raise
-            call.interrupt = interrupt
-
-    @guarded
-    def _is_ignored(self, headers: Any = None, **_: Any) -> bool:
-        # A retry comes with the headers of the attempt before it.
-        return self._sink.ignores(headers or _NO_HEADERS)
-
-    @guarded
-    def _complete(
+    def before_publish(
         self,
-        call: _Call,
         sender: str | None = None,
         headers: dict[str, Any] | None = None,
         properties: dict[str, Any] | None = None,
@@ -114,20 +96,62 @@ class PublishHooks:
         declare: Any = None,
         **_: Any,
     ) -> None:
-        if headers is None or call.is_told:
-            return
+        """Take ``before_task_publish``: the message is complete and has not left."""
+        try:
+            call = _current.get()
+            if call is not None and headers is not None and not (call.is_told or call.is_passing):
+                self._complete(call, sender, headers, properties, exchange, routing_key, body, declare)
+        except Exception as error:
+            if is_swallowed(self.before_publish, error):
+                return
+            # A soft time limit that lands here would end in the log of Celery's signal: it is raised after the call.
+            call = _current.get()
+            if call is None:
+                raise
+            call.interrupt = error
+
+    def _is_ignored(self, said: dict[str, Any]) -> bool:
+        try:
+            # A retry comes with the headers of the attempt before it.
+            return self._sink.ignores(said.get("headers") or _NO_HEADERS)
+        except Exception as error:
+            if not is_swallowed(self._is_ignored, error):
+                raise
+            return False
+
+    def _complete(
+        self,
+        call: _Call,
+        sender: str | None,
+        headers: dict[str, Any],
+        properties: dict[str, Any] | None,
+        exchange: Any,
+        routing_key: str | None,
+        body: Any,
+        declare: Any,
+    ) -> None:
         headers.pop(_RECEIVED_HEADER, None)
+        if call.schedule is None and passes_simply(headers):
+            queue = other_queue(exchange, routing_key, declare)
+            call.is_passing = self._sink.passes_on(headers, headers["id"], call.began_ns, queue)
+            if call.is_passing:
+                return
         job = job_from_headers(sender, headers, properties or {}, body, exchange, routing_key, declare)
-        arguments = arguments_of(*_called_with(body), headers, task_of(call.app, job.name))
-        self._began(call, job, call.broker, headers, arguments)
+        task = task_of(call.app, job.name)
+        self._began(call, job, call.broker, headers, task, arguments_of(*_called_with(body), headers, task))
 
     def _began(
-        self, call: _Call, job: Job, broker: Broker, carrier: dict[str, Any], arguments: Arguments | None = None
+        self,
+        call: _Call,
+        job: Job,
+        broker: Broker,
+        carrier: dict[str, Any],
+        task: Any,
+        arguments: Arguments | None = None,
     ) -> None:
         call.is_told = True
         if call.schedule is not None:
             job = job._replace(scheduled_by=call.schedule.by, schedule_name=call.schedule.name)
-        task = task_of(call.app, job.name)
         self._sink(
             PublishStarted(
                 call,
@@ -145,9 +169,9 @@ class PublishHooks:
 
     @unbroken
     def _raised(self, call: _Call, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not call.is_told:
+        if not (call.is_told or call.is_passing):
             job = job_from_call(call.app, args, kwargs)
-            self._began(call, job, broker_of(call.app), {})
+            self._began(call, job, broker_of(call.app), {}, task_of(call.app, job.name))
         self._ended(call, error)
 
     @unbroken

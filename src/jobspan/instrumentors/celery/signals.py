@@ -13,7 +13,7 @@ from celery import signals
 from celery.exceptions import InvalidTaskError
 
 from jobspan import conventions as c
-from jobspan.events import CpuScope, JobDropped, JobSink, RunAbandoned, RunStarted
+from jobspan.events import CpuScope, JobDropped, JobSink, PassingRun, RunAbandoned, RunStarted
 from jobspan.instrumentors.celery.children import memory_limit_bytes
 from jobspan.instrumentors.celery.green import cpu_scope
 from jobspan.instrumentors.celery.mapping import (
@@ -28,10 +28,9 @@ from jobspan.instrumentors.celery.mapping import (
 )
 from jobspan.instrumentors.celery.outcomes import how_it_ended
 from jobspan.instrumentors.celery.publishing import PublishHooks
-from jobspan.instrumentors.guard import guarded
+from jobspan.instrumentors.guard import guarded, is_swallowed
 from jobspan.jobs import Outcome
 from jobspan.recording.sdk.flush import flush_and_leave
-from jobspan.recording.unrecorded import Unrecorded
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 _has_been_terminated: list[bool] = billiard_common._should_have_exited  # noqa: SLF001 - set by its signal handler
 _BEFORE = "jobspan_before"
-_UNRECORDED = "jobspan_unrecorded"
+_PASSING = "jobspan_passing"
 
 
 class RunHooks:
@@ -62,13 +61,29 @@ class RunHooks:
         """Take ``worker_process_shutdown``: the child leaves by ``os._exit``, so what it holds goes out now."""
         flush_and_leave()
 
-    @guarded
     def before_run(self, task: Task, args: Any = (), kwargs: Any = None, **_: Any) -> None:
         """Take ``task_prerun``."""
+        try:
+            self._begin(task, args, kwargs)
+        except Exception as error:
+            if not is_swallowed(self.before_run, error):
+                raise
+
+    def after_run(self, task: Task, state: str | None = None, retval: Any = None, **_: Any) -> None:
+        """Take ``task_postrun``: ``retval`` is the result, or the exception that made the state."""
+        try:
+            self._end(task, state, retval)
+        except Exception as error:
+            if not is_swallowed(self.after_run, error):
+                raise
+
+    def _begin(self, task: Task, args: Any, kwargs: Any) -> None:
         request: Context = task.request
         received, carrier = _taken_off(request), carrier_of(request)
-        if self._sink.ignores(carrier):
-            setattr(request, _UNRECORDED, Unrecorded(partial(job_from_request, task, request)))
+        at_ns, options, eager = time.time_ns(), options_of(task), bool(request.is_eager)
+        passing = self._sink.passes_by(carrier, partial(job_from_request, task, request), options, at_ns, eager=eager)
+        if passing is not None:
+            setattr(request, _PASSING, passing)
             return
         if self._cpu is None:
             self._cpu = cpu_scope()
@@ -78,29 +93,27 @@ class RunHooks:
             RunStarted(
                 key=id(request),
                 job=job_from_request(task, request),
-                broker=EAGER_BROKER if request.is_eager else broker_of(task.app),
+                broker=EAGER_BROKER if eager else broker_of(task.app),
                 carrier=carrier,
                 worker=request.hostname or "",
-                at_ns=time.time_ns(),
+                at_ns=at_ns,
                 function=function_name(task),
                 received_ns=received if isinstance(received, int) else None,
                 cpu=self._cpu,
-                eager=bool(request.is_eager),
-                options=options_of(task),
+                eager=eager,
+                options=options,
                 arguments=arguments_of(args, kwargs, vars(request), task),
                 is_safe=bool(task.acks_late),
                 memory_limit_bytes=self._memory_limit_bytes,
             )
         )
 
-    @guarded
-    def after_run(self, task: Task, state: str | None = None, retval: Any = None, **_: Any) -> None:
-        """Take ``task_postrun``: ``retval`` is the result, or the exception that made the state."""
+    def _end(self, task: Task, state: str | None, retval: Any) -> None:
         at_ns = time.time_ns()
         request: Context = task.request
-        unrecorded: Unrecorded | None = vars(request).pop(_UNRECORDED, None)
-        if unrecorded is not None:
-            unrecorded.end()
+        passing: PassingRun | None = vars(request).pop(_PASSING, None)
+        if passing is not None:
+            passing.end()
             return
         was_terminated, outer = getattr(request, _BEFORE, (False, None))
         leaving = sys.exc_info()[1]

@@ -11,7 +11,7 @@ import struct
 from typing import Any
 
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.trace import NoOpTracer, Tracer
+from opentelemetry.trace import NonRecordingSpan, NoOpTracer, Span, SpanContext, Tracer
 
 _BLOCK = struct.Struct("256Q")
 
@@ -65,3 +65,10 @@ def give_to(tracer: Tracer) -> bool:
     if type(getattr(real, "id_generator", None)) is RandomIdGenerator:
         real.id_generator = OWN_IDS
     return True
+
+
+def unsampled_span(tracer: Tracer) -> Span:
+    """Return a span of a new trace that is not sampled."""
+    generator: IdGenerator = getattr(getattr(tracer, "_tracer", tracer), "id_generator", OWN_IDS)
+    ids = generator.generate_trace_id(), generator.generate_span_id()
+    return NonRecordingSpan(SpanContext(*ids, is_remote=False))

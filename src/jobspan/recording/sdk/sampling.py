@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from opentelemetry.context import Context
-from opentelemetry.trace import Tracer, get_current_span
+from opentelemetry.trace import SpanContext, Tracer
 
 _SAMPLERS = "opentelemetry.sdk.trace.sampling"
 
@@ -29,15 +28,14 @@ class Unseen:
         self._sampler: object = None
         self._drops: _Drops | None = None
 
-    def is_dropped(self, tracer: Tracer, context: Context) -> bool:
-        """Say whether a span of this tracer that begins in a context is certain to be dropped, whatever it says."""
+    def is_dropped(self, tracer: Tracer, parent: SpanContext) -> bool:
+        """Say whether a span of this tracer below another, or none, is certain to be dropped, whatever it says."""
         sampler = getattr(getattr(tracer, "_tracer", tracer), "sampler", None)
         if sampler is not self._sampler:
             self._sampler, self._drops = sampler, _drops_of(sampler)
         drops = self._drops
         if drops is None or drops.sampled:
             return drops is not None
-        parent = get_current_span(context).get_span_context()
         if parent.trace_flags & 1:
             return False
         if not parent.is_valid:

@@ -1,0 +1,212 @@
+"""A job of which nothing is recorded passes on what it would if all of it were worked out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from opentelemetry import baggage
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
+
+import jobspan
+from jobspan import conventions as c
+from jobspan.job_options import NOTHING, JobOptions
+from jobspan.recording import Recorder, message_field, propagation
+from jobspan.recording.message_field import MessageField
+from jobspan.recording.unrecorded import Unrecorded
+from jobspan.settings import Settings
+from jobspan.testing import a_job, a_publish, a_run
+
+NOW = time.time_ns()
+CALLERS = {
+    "nobody": Context(),
+    "somebody of this process": set_span_in_context(NonRecordingSpan(SpanContext(7, 8, is_remote=False)), Context()),
+    "a request of another": set_span_in_context(
+        NonRecordingSpan(SpanContext(7, 8, is_remote=True)), baggage.set_baggage("tenant", "a", Context())
+    ),
+}
+
+
+class Seen(NamedTuple):
+    """What a job sees around it, and what a job that it puts carries."""
+
+    trace_id: int
+    is_sampled: bool
+    tenant: object
+    job: tuple[str | None, str | None, int] | None
+    is_on: list[str]
+    field: MessageField | None
+
+
+def recorder(sampler: Sampler = ALWAYS_OFF, **settings: Any) -> Recorder:
+    """Return a recorder without a flight record."""
+    return Recorder(Settings(state_dir="off", **settings), tracer_provider=TracerProvider(sampler=sampler))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """What was current before is so afterwards."""
+    before = otel_context.get_current()
+    yield
+    assert otel_context.get_current() == before
+
+
+@pytest.fixture(params=CALLERS)
+def caller(request: pytest.FixtureRequest) -> Iterator[Context]:
+    """Somebody who puts a job, in whose context the test runs."""
+    outside = otel_context.get_current()
+    otel_context.attach(CALLERS[request.param])
+    yield CALLERS[request.param]
+    otel_context.attach(outside)
+
+
+def put(tell: Recorder, job_id: str, *, passing: bool, queue: str | None = None) -> dict[str, Any]:
+    """Put a job; return what it carries."""
+    carrier: dict[str, Any] = {"traceparent": "left by an earlier attempt"}
+    if passing:
+        assert tell.passes_on(carrier, job_id, NOW, queue)
+        return carrier
+    job = a_job(id=job_id, queue=queue or "default", routing_key=queue and "key")
+    for event in a_publish(job=job, carrier=carrier, at_ns=NOW):
+        tell(event)
+    return carrier
+
+
+def run(tell: Recorder, carrier: dict[str, Any], inside: Callable[[], Any], *, passing: bool) -> Any:
+    """Run a job and what is done inside of it."""
+    job = a_job(name="outer", id="1")
+    if passing:
+        run = tell.passes_by(carrier, lambda: job, NOTHING, NOW)
+        assert run is not None
+        seen = inside()
+        run.end()
+        return seen
+    started, finished = a_run(job=job, carrier=carrier, at_ns=NOW)
+    tell(started)
+    seen = inside()
+    tell(finished)
+    return seen
+
+
+def seen_by_a_job(tell: Recorder, *, passing: bool) -> Seen:
+    """Put a job, and let it look around and put another."""
+
+    def inside() -> Seen:
+        span, job = get_current_span().get_span_context(), jobspan.current_job()
+        carrier = put(tell, "2", passing=passing, queue="other")
+        return Seen(
+            span.trace_id,
+            bool(span.trace_flags & 1),
+            baggage.get_baggage("tenant"),
+            None if job is None else (job.id, job.name, job.attempt),
+            sorted(carrier),
+            message_field.decode(carrier[c.FIELD]),
+        )
+
+    seen: Seen = run(tell, put(tell, "1", passing=passing), inside, passing=passing)
+    return seen
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_OFF, ParentBased(ALWAYS_OFF)])
+def test_a_job_sees_and_passes_on_the_same_whether_it_is_worked_out_or_not(caller: Context, sampler: Sampler) -> None:
+    tell = recorder(sampler)
+    passed, worked_out = (seen_by_a_job(tell, passing=passing) for passing in (True, False))
+    has_caller = get_current_span(caller).get_span_context().is_valid
+    assert passed == (worked_out if has_caller else worked_out._replace(trace_id=passed.trace_id))
+    assert passed.trace_id
+    assert not passed.is_sampled
+    assert passed.field is not None
+    assert (passed.field.depth, passed.field.parent_job_id, passed.field.queue) == (2, "1", "other")
+
+
+def test_a_worker_that_samples_for_itself_says_where_the_job_came_from(recording: Any) -> None:
+    carrier = put(recorder(), "1", passing=True)
+    recorded = recording(relation="link")
+    for event in a_run(job=a_job(id="1"), carrier=carrier, at_ns=NOW + 5_000_000, received_ns=NOW + 3_000_000):
+        recorded.tell(event)
+    (span,) = recorded.spans
+    assert [f"00-{link.trace_id}-{link.span_id}-00" for link in span.links] == [carrier["traceparent"]]
+    assert span.attributes[c.JOBSPAN_JOB_WAIT_QUEUED] == pytest.approx(0.003, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "settings"),
+    [
+        (ALWAYS_ON, {}),
+        (ParentBased(ALWAYS_OFF, local_parent_not_sampled=ALWAYS_ON, remote_parent_not_sampled=ALWAYS_ON), {}),
+    ],
+)
+def test_what_may_be_sampled_is_worked_out(sampler: Sampler, settings: dict[str, Any]) -> None:
+    tell, carrier = recorder(sampler, **settings), put(recorder(), "1", passing=True)
+    assert tell.passes_by(carrier, a_job, NOTHING, NOW) is None
+    outside = otel_context.get_current()
+    otel_context.attach(CALLERS["a request of another"])
+    is_passing = tell.passes_on({}, "1", NOW, None)
+    otel_context.attach(outside)
+    assert not is_passing
+
+
+@pytest.mark.parametrize("flags", ["01", "03"])
+def test_below_a_sampled_caller_nothing_is_passed_by(flags: str) -> None:
+    carrier = {"traceparent": f"00-{7:032x}-{8:016x}-{flags}"}
+    assert recorder().passes_by(carrier, a_job, NOTHING, NOW) is None
+    outside = otel_context.get_current()
+    sampled = SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(int(flags, 16)))
+    otel_context.attach(set_span_in_context(NonRecordingSpan(sampled)))
+    is_passing = recorder().passes_on({}, "1", NOW, None)
+    otel_context.attach(outside)
+    assert not is_passing
+
+
+@pytest.mark.parametrize(
+    ("field", "options", "settings"),
+    [
+        (None, JobOptions(relation="link"), {}),
+        (None, NOTHING, {"relation": "link"}),
+        ("1;t=1;x=1", NOTHING, {}),
+        ("1;t=1;u=t0", NOTHING, {}),
+        ("1;t=1;r=none", NOTHING, {}),
+        ("none of ours", NOTHING, {}),
+        (b"1;t=1", NOTHING, {}),
+    ],
+)
+def test_a_run_of_which_more_was_said_is_worked_out(field: Any, options: JobOptions, settings: dict[str, Any]) -> None:
+    carrier = {} if field is None else {c.FIELD: field}
+    assert recorder(**settings).passes_by(carrier, a_job, options, NOW) is None
+
+
+def test_a_publish_of_which_more_was_said_is_worked_out() -> None:
+    tell = recorder()
+    assert not tell.passes_on({c.MEMBERS_FIELD: "1;m="}, "1", NOW, None)
+    with jobspan.options(args=True):
+        assert not tell.passes_on({}, "1", NOW, None)
+    again = run(tell, {}, lambda: tell.passes_on({}, "1", NOW, None), passing=True)
+    assert not again, "the job puts itself again"
+
+
+def test_past_the_limit_of_a_trace_the_next_one_begins() -> None:
+    tell, outside = recorder(trace_job_limit=2), otel_context.get_current()
+    otel_context.attach(CALLERS["somebody of this process"])
+    passing = [tell.passes_on({}, str(number), NOW, None) for number in range(3)]
+    otel_context.attach(outside)
+    assert passing == [True, True, False]
+
+
+def test_a_broken_context_is_counted_and_the_run_goes_on() -> None:
+    tell = recorder()
+    passing = tell.passes_by({"traceparent": "00-nonsense-00", c.FIELD: "1;t=1"}, a_job, NOTHING, NOW)
+    assert isinstance(passing, Unrecorded)
+    passing.end()
+
+
+def test_the_plain_field_is_what_the_encoder_writes() -> None:
+    for queue in (None, "a queue;=%"):
+        said = MessageField(published_ms=5, depth=1, trace_started_ms=4, queue=queue)
+        assert message_field.plain(5_999_999, 4_000_001, queue) == message_field.encode(said)
+    assert propagation.read_field({c.FIELD: message_field.plain(5_000_000, 4_000_000, None)}).depth == 1
