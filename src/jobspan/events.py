@@ -328,11 +328,14 @@ class JobSink(Protocol):
         *,
         eager: bool = False,
     ) -> PassingRun | None:
-        """Let a run begin that nobody records; None: somebody might, so tell it. ``job`` is for those who ask later."""
+        """Return a run that nobody records; None: somebody might, so tell it. ``job`` is for those who ask later."""
 
 
 class PassingRun(Protocol):
-    """A run of which no event is told."""
+    """A run of which no event is told. It is remembered before it begins: an interrupt may land in between."""
+
+    def begin(self) -> None:
+        """It begins."""
 
     def end(self) -> None:
         """It has ended."""

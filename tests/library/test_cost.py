@@ -16,9 +16,9 @@ CEILINGS = {
     ("celery", "recorded"): (1900, 2640),
     ("celery", "not sampled"): (710, 650),
     ("celery", "no SDK"): (240, 395),
-    ("dramatiq", "recorded"): (2010, 2970),
-    ("dramatiq", "not sampled"): (1835, 2070),
-    ("dramatiq", "no SDK"): (270, 530),
+    ("dramatiq", "recorded"): (2040, 3060),
+    ("dramatiq", "not sampled"): (860, 885),
+    ("dramatiq", "no SDK"): (270, 620),
 }
 TESTS = Path(__file__).parents[1]
 

@@ -92,7 +92,7 @@ class Passing:
         *,
         eager: bool = False,
     ) -> Unrecorded | None:
-        """Let a run begin that nobody records; None: somebody might, and nothing was done.
+        """Return a run that nobody records, and that is to be begun; None: somebody might.
 
         Args:
             carrier: what came with it.
@@ -131,18 +131,21 @@ class Passing:
 class PassedBy(Unrecorded):
     """A run whose message's context is current, and where it came from if somebody asks."""
 
-    __slots__ = ("_at_ns", "_carrier", "_cost", "_found", "_incoming", "_outside", "_tell")
+    __slots__ = ("_at_ns", "_carrier", "_cost", "_found", "_incoming", "_inside", "_outside", "_tell")
 
     def __init__(
         self, job: Callable[[], Job], carrier: Mapping[str, Any], incoming: Incoming, inside: Context, at_ns: int
     ) -> None:
         self._tell, self._carrier, self._incoming, self._at_ns = job, carrier, incoming, at_ns
         self._found: Origin | None = None
-        # It counts among the runs that are open, and so in what is said of those beside it.
         self._cost = RunCost()
+        self._outside, self._inside = otel_context.get_current(), inside
+
+    def begin(self) -> None:
+        """Make its message's context current."""
+        # It counts among the runs that are open, and so in what is said of those beside it.
         self._cost.begin()
-        self._outside = otel_context.get_current()
-        otel_context.attach(otel_context.set_value(ORIGIN, self, inside))
+        otel_context.attach(otel_context.set_value(ORIGIN, self, self._inside))
 
     def end(self) -> None:
         """Make current again what was so before."""

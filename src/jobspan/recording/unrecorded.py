@@ -9,13 +9,19 @@ from jobspan.jobs import Job
 
 
 class Unrecorded:
-    """A run of which no event is told."""
+    """A run of which no event is told.
+
+    It is made, remembered by whoever is to end it, and only then begun: an interrupt may land between any two lines.
+    """
 
     __slots__ = ("_job", "_outer")
 
     def __init__(self, job: Callable[[], Job]) -> None:
         self._job: Callable[[], Job] | None = job
         self._outer = _current.get()
+
+    def begin(self) -> None:
+        """Be the job that runs here."""
         _current.set(self)
 
     def end(self) -> None:

@@ -84,6 +84,7 @@ def run(tell: Recorder, carrier: dict[str, Any], inside: Callable[[], Any], *, p
     if passing:
         run = tell.passes_by(carrier, lambda: job, NOTHING, NOW)
         assert run is not None
+        run.begin()
         seen = inside()
         run.end()
         return seen
@@ -202,6 +203,7 @@ def test_a_broken_context_is_counted_and_the_run_goes_on() -> None:
     tell = recorder()
     passing = tell.passes_by({"traceparent": "00-nonsense-00", c.FIELD: "1;t=1"}, a_job, NOTHING, NOW)
     assert isinstance(passing, Unrecorded)
+    passing.begin()
     passing.end()
 
 

@@ -84,6 +84,7 @@ class RunHooks:
         passing = self._sink.passes_by(carrier, partial(job_from_request, task, request), options, at_ns, eager=eager)
         if passing is not None:
             setattr(request, _PASSING, passing)
+            passing.begin()
             return
         if self._cpu is None:
             self._cpu = cpu_scope()

@@ -41,6 +41,13 @@ def workflow_of(message: Any) -> str | None:
     return str(message.message_id) if message.options.get("pipe_target") is not None else None
 
 
+def passes_simply(message: Any) -> bool:
+    """Say whether a message is a job's first attempt, due at once and part of no workflow."""
+    options = message.options
+    is_first = not options.get("retries") and options.get("eta") is None
+    return is_first and options.get("pipe_target") is None and _current.get() is None
+
+
 def members_on(message: Any) -> dict[str, Any]:
     """Return what a completion callback carries of the members that it waits for."""
     text = carrier_of(message.options).get(c.MEMBERS_FIELD)

@@ -11,7 +11,7 @@ from dramatiq import Middleware
 from dramatiq.errors import ActorNotFound
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, JobSink, RunStarted
+from jobspan.events import JobDropped, JobSink, PassingRun, RunStarted
 from jobspan.instrumentors.dramatiq import endings
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
@@ -65,9 +65,7 @@ class JobspanMiddleware(Middleware):
     @unbroken
     def before_process_message(self, broker: Any, message: Any) -> None:
         """A worker thread takes up a message."""
-        if self._sink.ignores(carrier_of(message.options)):
-            self._runs.pass_by(message, partial(job_from_message, broker, message, None, 0))
-        else:
+        if not self._runs.pass_by(message, partial(self._passing, broker, message)):
             self._begin(broker, message)
 
     @unbroken
@@ -113,6 +111,11 @@ class JobspanMiddleware(Middleware):
         """The process leaves by ``os._exit``: what it holds goes out now."""
         flush_and_leave()
 
+    def _passing(self, broker: Any, message: Any) -> PassingRun | None:
+        plain = message_behind(message)
+        job, options = partial(job_from_message, broker, message, None, 0), options_of(broker, plain.actor_name)
+        return self._sink.passes_by(carrier_of(plain.options), job, options, time.time_ns())
+
     def _begin(self, broker: Any, message: Any) -> Run:
         now = time.time_ns()
         run = self._runs.begin(message)
@@ -140,7 +143,7 @@ class JobspanMiddleware(Middleware):
     def _open_run(self, broker: Any, message: Any) -> Run | None:
         """Return the run of a message; begun now if an interrupt kept it from being told; None when its end is told."""
         run = self._runs.of(message) or self._begin(broker, message)
-        if run.unrecorded is not None:
+        if run.passing is not None:
             self._runs.end(run)
         return None if run.is_told else run
 

@@ -10,7 +10,7 @@ from typing import Any
 from jobspan import conventions as c
 from jobspan.events import JobSink, PublishFinished, PublishStarted
 from jobspan.instrumentors.dramatiq.consumers import is_handing_over
-from jobspan.instrumentors.dramatiq.groups import current_group_id, members_on, workflow_of
+from jobspan.instrumentors.dramatiq.groups import current_group_id, members_on, passes_simply, workflow_of
 from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, carrier_of, job_from_message, options_of
 from jobspan.instrumentors.dramatiq.runs import Runs
 from jobspan.instrumentors.dramatiq.schedules import schedule_of
@@ -20,10 +20,11 @@ from jobspan.instrumentors.guard import guarded, unbroken
 class _Call:
     """One ``enqueue`` under way: what its message is to carry."""
 
-    __slots__ = ("carrier",)
+    __slots__ = ("carrier", "is_passing")
 
     def __init__(self) -> None:
         self.carrier: dict[str, Any] = {}
+        self.is_passing = False
 
 
 _current: ContextVar[_Call | None] = ContextVar("jobspan_dramatiq_publish", default=None)
@@ -75,6 +76,10 @@ class Publishing:
         run = self._runs.current()
         continues = run is not None and run.continues_with(message)
         schedule = schedule_of(broker, message)
+        if schedule is None and delay is None and not continues and passes_simply(message):
+            call.is_passing = self._sink.passes_on(call.carrier, message.message_id, now, None)
+            if call.is_passing:
+                return
         job = job_from_message(broker, message, delay, now)._replace(
             workflow_id=None if continues else workflow_of(message),
             group_id=None if continues else current_group_id(),
@@ -97,7 +102,8 @@ class Publishing:
 
     @unbroken
     def _end(self, call: _Call, error: BaseException | None) -> None:
-        self._sink(PublishFinished(call, error, time.time_ns()))
+        if not call.is_passing:
+            self._sink(PublishFinished(call, error, time.time_ns()))
 
     @guarded
     def _note_retry(self, message: Any = None, *, delay: int | None = None, **_: Any) -> None:

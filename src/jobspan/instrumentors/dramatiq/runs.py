@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from jobspan.jobs import Job
-from jobspan.recording.unrecorded import Unrecorded
+from jobspan.events import PassingRun
 
 
 class Run:
@@ -24,8 +23,8 @@ class Run:
         "message_id",
         "next_id",
         "outer",
+        "passing",
         "proxy_id",
-        "unrecorded",
     )
 
     def __init__(self, message: Any, outer: Run | None) -> None:
@@ -39,7 +38,7 @@ class Run:
         self.is_told = False
         self.is_back = False
         self.delay_s: float | None = None
-        self.unrecorded: Unrecorded | None = None
+        self.passing: PassingRun | None = None
 
     def is_of(self, message: Any) -> bool:
         """Say whether this is the run of a delivered message, the very object."""
@@ -64,7 +63,7 @@ class Runs:
     def current(self) -> Run | None:
         """Return the run that this thread is in; None when it is in none, or has told its end."""
         run = self._by_thread.get(threading.get_ident())
-        return None if run is None or run.is_told else run
+        return None if run is None or (run.is_told and run.passing is None) else run
 
     def of(self, message: Any) -> Run | None:
         """Return this thread's run of a message, also one whose end is told; None when it has not begun here."""
@@ -78,21 +77,26 @@ class Runs:
             run = self._by_thread[threading.get_ident()] = Run(message, self.current())
         return run
 
-    def pass_by(self, message: Any, job: Callable[[], Job]) -> None:
-        """Note a run that nobody records: there is nothing to tell of its end."""
-        outer = self._by_thread.get(threading.get_ident())
-        if outer is not None and outer.is_of(message) and outer.unrecorded is not None:
-            return
-        is_inside = outer is not None and (not outer.is_told or outer.unrecorded is not None)
-        run = self._by_thread[threading.get_ident()] = Run(message, outer if is_inside else None)
-        run.is_told, run.unrecorded = True, Unrecorded(job)
+    def pass_by(self, message: Any, passing: Callable[[], PassingRun | None]) -> bool:
+        """Begin a run that nobody records, if it is none that somebody does: there is nothing to tell of its end."""
+        known = self.of(message)
+        if known is not None and (known.passing is not None or not known.is_told):
+            return known.passing is not None
+        found = passing()
+        if found is None:
+            return False
+        run = Run(message, self.current())
+        run.is_told, run.passing = True, found
+        self._by_thread[threading.get_ident()] = run
+        found.begin()
+        return True
 
     def end(self, run: Run) -> None:
         """Note that the end of a run is told. It is remembered until the next begins: Dramatiq may tell it twice."""
         run.is_told = True
-        if run.unrecorded is not None:
-            run.unrecorded.end()
-            run.unrecorded = None
+        if run.passing is not None:
+            run.passing.end()
+            run.passing = None
         if run.outer is not None:
             self._by_thread[threading.get_ident()] = run.outer
 
