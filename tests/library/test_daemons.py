@@ -98,7 +98,7 @@ def test_a_server_beside_the_work_of_a_command_leaves_it_one(instrumentation: In
     assert [name for name, _ in run(serve_beside, instrumentation)] == ["tool", "after", "outside"]
 
 
-@pytest.mark.parametrize(("module", "owner", "name"), daemons.LOOPS + daemons.HELPERS)
+@pytest.mark.parametrize(("module", "owner", "name"), daemons.LOOPS + daemons.HELPERS + daemons.LISTENERS)
 def test_every_loop_that_is_known_is_there(module: str, owner: str | None, name: str) -> None:
     found: Any = pytest.importorskip(module)
     assert callable(getattr(found if owner is None else getattr(found, owner), name))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from contextvars import Token
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from jobspan.recording.cut_over import AGE_LIMIT_NS
 from jobspan.recording.open_spans import OpenSpans
@@ -114,6 +115,20 @@ class OpenCommand:
                 self.published += 1
         if self.outer is not None:
             self.outer.count(failed=failed)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Be in no command's context for a while; whoever is in another span than a command's stays in it."""
+    context = otel_context.get_current()
+    command = context.get(_COMMAND)
+    is_inside = isinstance(command, OpenCommand) and get_current_span(context) is command.span
+    token = otel_context.attach(Context()) if is_inside else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            otel_context.detach(token)
 
 
 def command_of(context: Context) -> OpenCommand | None:

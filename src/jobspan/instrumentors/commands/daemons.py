@@ -6,13 +6,14 @@ Each hook is put in place when the library is imported, and does nothing where n
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
 from jobspan.events import DaemonStarted, Sink
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
+from jobspan.recording.open_commands import apart
 
 LOOPS: tuple[tuple[str, str | None, str], ...] = (
     ("uvicorn.main", None, "run"),
@@ -35,6 +36,12 @@ LOOPS: tuple[tuple[str, str | None, str], ...] = (
     ("apscheduler.schedulers.base", "BaseScheduler", "start"),
     ("schedule", "Scheduler", "run_pending"),
 )
+LISTENERS: tuple[tuple[str, str | None, str], ...] = (
+    ("asyncio.base_events", "BaseEventLoop", "create_server"),
+    ("asyncio.unix_events", "_UnixSelectorEventLoop", "create_unix_server"),
+)
+"""What is called for each connection has the context in which the server began to listen."""
+
 HELPERS: tuple[tuple[str, str | None, str], ...] = (("socketserver", "BaseServer", "serve_forever"),)
 """A command may well listen in a thread beside its work, for a scrape or a call back."""
 
@@ -47,7 +54,11 @@ class Daemons:
 
     def install(self, patches: Patches) -> None:
         """Stand around the beginning of every loop that is known."""
-        for where, wrapper in ((LOOPS, self._begin), (HELPERS, self._begin_in_main_thread)):
+        for where, wrapper in (
+            (LOOPS, self._begin),
+            (HELPERS, self._begin_in_main_thread),
+            (LISTENERS, _listen_apart),
+        ):
             for module, owner, name in where:
                 when_imported(module, _patch(patches, owner, name, wrapper), patches)
 
@@ -65,6 +76,14 @@ class Daemons:
     @guarded
     def _tell(self) -> None:
         self._sink(DaemonStarted())
+
+
+async def _listen_apart(
+    wrapped: Callable[..., Awaitable[Any]], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    # What a connection puts is the command's all the same, for as long as it is one.
+    with apart():
+        return await wrapped(*args, **kwargs)
 
 
 def _patch(patches: Patches, owner: str | None, name: str, wrapper: Callable[..., Any]) -> Callable[[ModuleType], None]:
