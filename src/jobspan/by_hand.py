@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+_logger = logging.getLogger("jobspan.command")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,9 +66,18 @@ class command:  # noqa: N801 - reads as the word that it is
         self.__exit__(kind, error, trace)
 
     def __call__(self, function: F) -> F:
-        """Do so at every call of a function."""
-        from inspect import iscoroutinefunction  # heavy, and this module comes with every import of jobspan
+        """Do so at every call of a function. A generator's call does nothing yet: it is left alone, with a log line."""
+        # Heavy, and this module comes with every import of jobspan.
+        from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 
+        if isgeneratorfunction(function) or isasyncgenfunction(function):
+            _logger.warning(
+                "jobspan.command(%r) stands on the generator %s, whose call does nothing yet; it is ignored: "
+                "put `with jobspan.command(...)` around the loop that uses it",
+                self._name,
+                getattr(function, "__qualname__", function),
+            )
+            return function
         if iscoroutinefunction(function):
 
             @functools.wraps(function)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -118,3 +118,17 @@ def test_without_instrumentation_it_does_nothing() -> None:
 
     with jobspan.command("nightly"):
         assert run(1) == 2
+
+
+def test_a_generator_is_left_alone_with_a_log_line(
+    instrumentation: Instrumentation, caplog: pytest.LogCaptureFixture
+) -> None:
+    instrumentation.on(CommandInstrumentor())
+
+    @jobspan.command("nightly")
+    def batches() -> Iterator[int]:
+        yield 1
+
+    assert list(batches()) == [1]
+    assert "generator" in caplog.text
+    assert instrumentation.spans == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -11,12 +12,16 @@ from typing import Any
 from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded
 from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
+from jobspan.instrumentors.commands.script import program_name
 from jobspan.instrumentors.guard import guarded
 
 _PROGRAM = "manage.py"
 
 _in_charge: ContextVar[bool] = ContextVar("jobspan-django-command-line", default=False)
 """The command line has told of the command whose ``execute`` comes next."""
+
+_is_testing: ContextVar[bool] = ContextVar("jobspan-django-test", default=False)
+"""``manage.py test`` runs, and calls other commands to set up and to try them."""
 
 
 class DjangoHooks:
@@ -31,11 +36,12 @@ class DjangoHooks:
     ) -> Any:
         """Stand around ``BaseCommand.run_from_argv``, which leaves with the code of a ``CommandError``."""
         argv = args[0] if args else kwargs.get("argv")
-        token = _in_charge.set(True)
+        tokens = _in_charge.set(True), _is_testing.set(bool(_names_tests(argv)))
         try:
             return self._around(self._began(argv), wrapped, args, kwargs)
         finally:
-            _in_charge.reset(token)
+            _in_charge.reset(tokens[0])
+            _is_testing.reset(tokens[1])
 
     def execute(self, wrapped: Callable[..., Any], command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around ``BaseCommand.execute``: by way of ``call_command`` it is all that is run."""
@@ -59,7 +65,7 @@ class DjangoHooks:
     @guarded
     def _began(self, argv: Any) -> object | None:
         path = _path(argv)
-        if is_excluded(path, self._excluded):
+        if is_excluded(path, self._excluded) or _is_testing.get():
             self._sink(DaemonStarted())
             return None
         key = object()
@@ -71,7 +77,7 @@ class DjangoHooks:
     @guarded
     def _called(self, command: Any) -> object | None:
         path = f"{_PROGRAM} {type(command).__module__.rpartition('.')[2]}"
-        if is_excluded(path, self._excluded):
+        if is_excluded(path, self._excluded) or _is_testing.get():
             return None
         key = object()
         self._sink(CommandStarted(key, path, {}, time.time_ns(), is_process=False))
@@ -86,6 +92,11 @@ class DjangoHooks:
         self._sink(CommandFinished(key, code, told_of(error, code), time.time_ns(), signal=number))
 
 
+@guarded
+def _names_tests(argv: Any) -> bool:
+    return list(argv[1:2]) == ["test"]
+
+
 def _code(error: BaseException | None) -> int:
     """Return the exit code; others than ``CommandError`` have a ``returncode`` too, of a program that they called."""
     is_djangos = any(kind.__name__ == "CommandError" for kind in type(error).__mro__)
@@ -95,4 +106,6 @@ def _code(error: BaseException | None) -> int:
 
 def _path(argv: list[str]) -> str:
     program = os.path.basename(argv[0])  # noqa: PTH119 - a name, not a path to open
-    return f"{'python -m django' if program == '__main__.py' else program} {argv[1]}"
+    if program == "__main__.py":
+        program = program_name(argv, sys.orig_argv) or program
+    return f"{program} {argv[1]}"

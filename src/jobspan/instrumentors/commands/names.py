@@ -49,9 +49,6 @@ _LONG_RUNNING = (
     "* rungunicorn",
     "* runworker",
     "* qcluster",
-    "manage.py test",
-    "django-admin test",
-    "django test",
 )
 _COMMANDS_ALL_THE_SAME = ("celery call", "celery call *")
 
