@@ -65,5 +65,17 @@ def unbroken(hook: F) -> F:
     return call  # type: ignore[return-value]  # same signature as the hook
 
 
+def hide_this_frame(error: BaseException) -> None:
+    """Take the frame that calls this, a wrapper of ours, off the traceback of what it is about to raise again.
+
+    Python 3.10 puts it back. What was raised in the wrapper itself keeps it: time limits are.
+    """
+    trace = error.__traceback__
+    if trace is None or trace.tb_next is None:
+        return
+    if str(trace.tb_frame.f_globals.get("__name__")).startswith("jobspan.instrumentors."):
+        BaseException.with_traceback(error, trace.tb_next)  # its attributes may be frozen
+
+
 def _swallow(hook: Callable[..., Any], error: BaseException) -> None:
     dropped.count(f"{dropped.HOOK_ERROR}:{hook.__name__}", repr(error), error=error)

@@ -23,7 +23,7 @@ from jobspan.instrumentors.celery.mapping import (
     passes_simply,
     task_of,
 )
-from jobspan.instrumentors.guard import is_swallowed, unbroken
+from jobspan.instrumentors.guard import hide_this_frame, is_swallowed, unbroken
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 from jobspan.jobs import Broker, Job
 
@@ -78,6 +78,7 @@ class PublishHooks:
             self._ended(call, None)
         except BaseException as error:
             self._raised(call, error, args, kwargs)
+            hide_this_frame(error)
             raise
         finally:
             _current.reset(token)

@@ -18,7 +18,7 @@ from typing import Any
 from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded
 from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
-from jobspan.instrumentors.guard import guarded
+from jobspan.instrumentors.guard import guarded, hide_this_frame
 from jobspan.instrumentors.patches import Patches
 
 _CHAIN = "*"
@@ -87,6 +87,7 @@ class ClickHooks:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
             self._ended(main, error)
+            hide_this_frame(error)
             raise
         finally:
             _current.reset(token)
@@ -102,6 +103,7 @@ class ClickHooks:
             # Outside standalone mode main() answers with the code of an Exit instead of leaving with it.
             if type(error).__name__ == "Exit":
                 self._asked(getattr(error, "exit_code", 0))
+            hide_this_frame(error)
             raise
 
     @guarded

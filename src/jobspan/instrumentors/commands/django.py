@@ -13,7 +13,7 @@ from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded
 from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
 from jobspan.instrumentors.commands.script import program_name
-from jobspan.instrumentors.guard import guarded
+from jobspan.instrumentors.guard import guarded, hide_this_frame
 
 _PROGRAM = "manage.py"
 
@@ -39,25 +39,33 @@ class DjangoHooks:
         tokens = _in_charge.set(True), _is_testing.set(bool(_names_tests(argv)))
         try:
             return self._around(self._began(argv), wrapped, args, kwargs)
+        except BaseException as error:
+            hide_this_frame(error)
+            raise
         finally:
             _in_charge.reset(tokens[0])
             _is_testing.reset(tokens[1])
 
     def execute(self, wrapped: Callable[..., Any], command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around ``BaseCommand.execute``: by way of ``call_command`` it is all that is run."""
-        if _in_charge.get():
-            token = _in_charge.set(False)
-            try:
+        is_told = _in_charge.get()
+        token = _in_charge.set(False)
+        try:
+            if is_told:
                 return wrapped(*args, **kwargs)
-            finally:
-                _in_charge.reset(token)
-        return self._around(self._called(command), wrapped, args, kwargs)
+            return self._around(self._called(command), wrapped, args, kwargs)
+        except BaseException as error:
+            hide_this_frame(error)
+            raise
+        finally:
+            _in_charge.reset(token)
 
     def _around(self, key: object | None, wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
             self._ended(key, error)
+            hide_this_frame(error)
             raise
         self._ended(key, None)
         return result

@@ -14,7 +14,7 @@ from jobspan.instrumentors.dramatiq.groups import current_group_id, members_on, 
 from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, carrier_of, job_from_message, options_of
 from jobspan.instrumentors.dramatiq.runs import Runs
 from jobspan.instrumentors.dramatiq.schedules import schedule_of
-from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.instrumentors.guard import guarded, hide_this_frame, unbroken
 
 
 class _Call:
@@ -49,6 +49,7 @@ class Publishing:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
             self._end(call, error)
+            hide_this_frame(error)
             raise
         finally:
             if token is not None:
