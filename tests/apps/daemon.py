@@ -128,6 +128,18 @@ def socketserver_(port: int) -> None:
     HTTPServer(("127.0.0.1", port), Answer).serve_forever()
 
 
+def asyncio_(port: int) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1024):  # nothing comes from whoever only looks whether anybody listens
+            writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + tick())
+        writer.close()
+
+    async def serve() -> None:
+        await (await asyncio.start_server(answer, "127.0.0.1", port)).serve_forever()
+
+    asyncio.run(serve())
+
+
 def grpc_(port: int) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
