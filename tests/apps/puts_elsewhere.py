@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,14 +28,35 @@ def from_a_process(method: str) -> None:
     child.join()
 
 
-def after_a_command() -> None:
+def from_a_program() -> None:
+    """Put a job from another program."""
+    command = Path(__file__).with_name("command.py")
+    subprocess.run(["opentelemetry-instrument", sys.executable, command, "put", "celery:ok"], check=True)
+
+
+def after_a_command(way: str) -> None:
     """Put a job inside a command that answers to its caller, and one when it has."""
     click.Command("tool", callback=put).main([], prog_name="tool", standalone_mode=False)
-    put()
+    WAYS[way]()
+
+
+def before_a_command(way: str) -> None:
+    """Put a job from another process, and then be a command."""
+    WAYS[way]()
+    click.Command("tool", callback=put).main([], prog_name="tool")
+
+
+WAYS: dict[str, Callable[[], None]] = {
+    "itself": put,
+    "program": from_a_program,
+    **{method: partial(from_a_process, method) for method in ("fork", "spawn", "forkserver")},
+}
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "after":
-        after_a_command()
+        after_a_command(sys.argv[2])
+    elif sys.argv[1] == "before":
+        before_a_command(sys.argv[2])
     else:
-        from_a_process(sys.argv[1])
+        WAYS[sys.argv[1]]()

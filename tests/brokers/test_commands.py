@@ -81,7 +81,7 @@ def test_a_job_that_another_process_of_a_command_puts_is_the_commands(stage: Sta
 
 def test_a_job_that_a_program_puts_after_a_command_inside_it_is_the_programs(stage: Stage) -> None:
     stage.celery()
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "after") == 0
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "after", "itself") == 0
     stage.wait_until_ended(2)
     spans = stage.collector.wait_for_spans(6)
     inner, program = named(spans, "tool"), named(spans, "puts_elsewhere.py")
@@ -93,6 +93,26 @@ def test_a_job_that_a_program_puts_after_a_command_inside_it_is_the_programs(sta
     ]
     assert [span.attributes[c.JOBSPAN_COMMAND_JOBS_PUBLISHED] for span in (inner, program)] == [1, 1]
     assert program.attributes[c.PROCESS_EXIT_CODE] == 0
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn", "forkserver", "program"])
+def test_what_a_program_starts_after_a_command_inside_it_is_the_programs(stage: Stage, way: str) -> None:
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "after", way) == 0
+    spans = stage.collector.wait_for_spans(4 if way != "program" else 5)
+    inner, program = named(spans, "tool"), named(spans, "puts_elsewhere.py")
+    first, second = sorted(filter(is_publish, spans), key=lambda span: span.start_ns)
+    starter = named(spans, "command.py put") if way == "program" else second
+    assert [first.parent_id, starter.parent_id, inner.parent_id] == [inner.span_id, program.span_id, None]
+    assert [whose(first), whose(second)] == [(inner.span_id, "tool"), (program.span_id, "puts_elsewhere.py")]
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_what_a_program_starts_before_a_command_inside_it_is_the_commands(stage: Stage, way: str) -> None:
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "before", way) == 0
+    spans = stage.collector.wait_for_spans(3)
+    command = named(spans, "tool")
+    assert {span.parent_id for span in spans if is_publish(span)} == {command.span_id}
+    assert {span.attributes[c.JOBSPAN_COMMAND_ID] for span in spans} == {command.span_id}
 
 
 def test_a_killed_command_is_told_by_the_next_and_is_the_parent_of_its_jobs(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span
+from opentelemetry.trace import INVALID_SPAN, SpanKind, get_current_span
 
 from jobspan import conventions as c
 from jobspan.events import (
@@ -24,6 +24,7 @@ from jobspan.events import (
 )
 from jobspan.recording import message_field, propagation, summaries
 from jobspan.recording.command_attributes import arguments_of, attributes_at_the_end
+from jobspan.recording.command_origin import id_of, origin_in, told_origin, whose
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, say_once_that_nothing_records, set_error
 from jobspan.recording.message_field import NOTHING, MessageField
@@ -34,11 +35,11 @@ from jobspan.recording.open_commands import (
     forget_parent,
     newest_of_process,
     open_commands,
-    set_aside,
     work_for,
 )
-from jobspan.recording.origin import Origin, origin_of
+from jobspan.recording.origin import origin_of
 from jobspan.recording.sdk.flush import flush
+from jobspan.recording.standing import aside, discard, go_on, make_way, stand
 
 _BETWEEN_SIGNS_NS = 1_000_000_000
 
@@ -64,7 +65,7 @@ class Commands:
         if self._takes_over(event):
             return
         is_process = event.is_process or newest_of_process() is not None
-        _make_way(event)
+        make_way(event)
         context, field = self._place(event)
         said = self._at_start(event)
         outer = command_of(context)
@@ -83,18 +84,18 @@ class Commands:
         command = OpenCommand(
             span,
             event.name,
-            _origin(event, span, known, field),
+            origin_in(event, span, known, field),
             event.at_ns,
             outer,
             is_process=is_process,
         )
         open_commands.add(event.key, command)
-        said.update(_whose(command))
-        span.set_attributes(_whose(command))
+        said.update(whose(command))
+        span.set_attributes(whose(command))
         if event.is_current:
             command.enter(context)
         if span.is_recording():
-            self._keep(command)
+            stand(command)
             if command.is_process and outer is None:
                 self._look_around()
         self._instruments.logs.started(c.EVENT_COMMAND_STARTED, span, said, event.at_ns)
@@ -104,21 +105,21 @@ class Commands:
         command = open_commands.get(event.key)
         if command is None or command.name == event.name:
             return
-        if command.origin.command_id == _id_of(command.span):
+        if command.origin.command_id == id_of(command.span):
             command.origin = command.origin._replace(command_name=event.name)
         command.name = event.name
         command.span.update_name(event.name)
-        command.span.set_attributes(_whose(command))
+        command.span.set_attributes(whose(command))
         if command.is_current:
             command.enter(otel_context.get_current())
         if command.span.is_recording():
             flight_log.closed(command.span)
-            self._keep(command)
+            stand(command)
 
     def finished(self, event: CommandFinished) -> None:
         """Write how it ended and the counts, and end the span."""
         command = open_commands.take(event.key)
-        set_aside.pop(event.key, None)
+        aside.pop(event.key, None)
         if command is None:
             return
         try:
@@ -130,17 +131,19 @@ class Commands:
 
     def daemon_started(self, _: DaemonStarted) -> None:
         """Forget what was taken for a command, and let what follows begin traces of its own."""
-        set_aside.clear()
+        aside.clear()
         # A command inside a job may well start a server: the job stays what it is.
         found = [command for command in open_commands.all() if not (command.is_in_job or command.is_discarded)]
         for command in found:
-            _discard(command)
+            discard(command)
         if found or newest_of_process() is not None:
             forget_parent()
             otel_context.attach(Context())
 
     def program_started(self, event: ProgramStarted) -> None:
         """Put the command or job that starts another program into that one's environment."""
+        if not _has_caller(otel_context.get_current()):
+            go_on()
         command = newest_of_process()
         was_used = command is not None and command.is_used
         context = _around(time.time_ns())
@@ -166,7 +169,7 @@ class Commands:
         incoming = propagation.read(event.carrier, Context())
         span, field = get_current_span(incoming.context), incoming.field
         if span.get_span_context().is_valid:
-            origin = _told(span, field, time.time_ns())
+            origin = told_origin(span, field, time.time_ns())
             work_for(OpenCommand(span, field.command_name or "", origin, time.time_ns(), None, is_process=True))
 
     def program_replaced(self, _: ProgramReplaced) -> None:
@@ -176,25 +179,16 @@ class Commands:
                 self._end(command, CommandFinished(None, None, None, time.time_ns()))
                 flush()
             else:
-                _discard(command)
+                discard(command)
         open_commands.clear()
 
     def caller(self, at_ns: int) -> Context:
         """Return the caller's context; in a thread that has none, the command's that the process is there for."""
         context = _around(at_ns)
-        if not set_aside or _has_caller(context):
+        if not aside or _has_caller(context):
             return context
-        self._go_on()
+        go_on()
         return _around(at_ns)
-
-    def _go_on(self) -> None:
-        """Let the program's own command go on after one that stood for it has ended; other threads may do the same."""
-        for key, command in list(set_aside.items()):
-            command.is_discarded = False
-            open_commands.add(key, command)
-            if command.span.is_recording():
-                self._keep(command)
-            set_aside.pop(key, None)
 
     def count_publish(self, context: Context, command_id: str | None, at_ns: int, *, failed: bool) -> None:
         """Count a publish for the command that caused it, if that command runs in this process."""
@@ -240,12 +234,6 @@ class Commands:
             said[c.PROCESS_COMMAND_ARGS] = arguments_of(event.arguments)
         return said
 
-    def _keep(self, command: OpenCommand) -> None:
-        if command.is_process:
-            # Whoever started this process watches it for what the process is, not for its command.
-            flight_log.open(command.span, keeper="")
-        flight_log.began(command.span, {}, is_safe=False)
-
     def _end(self, command: OpenCommand, event: CommandFinished) -> None:
         span = command.span
         text = self._instruments.exception_text(event.error) if event.error is not None else None
@@ -276,53 +264,3 @@ def _around(at_ns: int) -> Context:
 
 def _has_caller(context: Context) -> bool:
     return get_current_span(context) is not INVALID_SPAN or origin_of(context) is not None
-
-
-def _make_way(event: CommandStarted) -> None:
-    """Set aside what stood for the same work, unless it has caused something already: then it is the parent."""
-    replaced = open_commands.get(event.replaces) if event.replaces is not None else None
-    if replaced is not None and not replaced.is_used:
-        open_commands.take(event.replaces)
-        _discard(replaced)
-        set_aside[event.replaces] = replaced
-
-
-def _discard(command: OpenCommand) -> None:
-    command.is_discarded = True
-    flight_log.closed(command.span)
-
-
-def _whose(command: OpenCommand) -> dict[str, Any]:
-    """Say which command is at the root: this one, or the one that it is a part of."""
-    found = {
-        c.JOBSPAN_COMMAND_ID: command.origin.command_id,
-        c.JOBSPAN_COMMAND_NAME: command.origin.command_name,
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _id_of(span: Span) -> str:
-    return f"{span.get_span_context().span_id:016x}"
-
-
-def _origin(event: CommandStarted, span: Span, around: Origin | None, field: MessageField) -> Origin:
-    """Say whose the jobs of a command are: those of the command at the root, which may be this one."""
-    if around is not None:
-        if around.command_id is not None:
-            return around
-        return around._replace(command_id=_id_of(span), command_name=event.name)
-    told = _told(span, field, event.at_ns)
-    return told if told.command_id else told._replace(command_id=_id_of(span), command_name=event.name)
-
-
-def _told(span: Span, field: MessageField, at_ns: int) -> Origin:
-    """Return whose the jobs of a process are, from what was said to it when it was started."""
-    started_ms = field.trace_started_ms
-    return Origin(
-        span.get_span_context(),
-        command_id=field.command_id,
-        command_name=field.command_name if field.command_id else None,
-        job_id=field.parent_job_id,
-        depth=field.depth or 0,
-        trace_started_ns=started_ms * 1_000_000 if started_ms is not None else at_ns,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Token
 
@@ -23,7 +23,7 @@ class OpenCommand:
     """A command under way, and how many jobs this process has put for it.
 
     ``outer`` is the command around it, whose jobs these are as well. ``is_process``: threads without a context of
-    their own work for it. ``has_lent``: programs were told of it.
+    their own work for it. ``has_lent``: other processes know of it.
     """
 
     __slots__ = (
@@ -141,10 +141,6 @@ def command_of(context: Context) -> OpenCommand | None:
 open_commands: OpenSpans[OpenCommand] = OpenSpans()
 
 
-set_aside: dict[Hashable | None, OpenCommand] = {}
-"""What stands for a whole program while a command of it stands for the same work; it goes on when that has ended."""
-
-
 def newest_of_process() -> OpenCommand | None:
     """Return the command that the process is there for, the innermost; else the one that its parent works for."""
     if not open_commands:
@@ -174,14 +170,16 @@ _before_fork: list[OpenCommand | None] = []
 
 
 def _remember() -> None:
-    _before_fork[:] = [newest_of_process()]
+    command = newest_of_process()
+    if command is not None:
+        command.has_lent = True
+    _before_fork[:] = [command]
 
 
 def _inherit() -> None:
     # It is the parent's to end; what this process puts is the command's all the same.
     global _of_parent  # noqa: PLW0603 - one a process
     _of_parent = _before_fork[0]
-    set_aside.clear()
     if _of_parent is not None:
         _of_parent.renew()
 
