@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,22 @@ def test_the_program_learns_whose_it_is(collector: Collector, environ: Environme
     assert out == b"a=1\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+PASSED_ON = [
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM),
+    signal.SIGWINCH,
+]
+
+
+@pytest.fixture
+def heeded(number: signal.Signals) -> Iterator[signal.Signals]:
+    """A signal that programs are started not to ignore: whoever outlives a terminal hands that on."""
+    before = signal.signal(number, signal.SIG_DFL)
+    yield number
+    signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", PASSED_ON)
+@pytest.mark.usefixtures("heeded")
 def test_signals_reach_the_program(collector: Collector, environ: Environment, tmp_path: Path, number: int) -> None:
     args = [script("jobspan"), "run", "--", sys.executable, "-c", WAITING, str(int(number))]
     with Program(args, env=environ, folder=tmp_path, name="run") as program:
@@ -82,6 +98,46 @@ def test_signals_reach_the_program(collector: Collector, environ: Environment, t
         assert program.wait(20) == 9
     (span,) = collector.wait_for_spans(1)
     assert span.attributes[c.PROCESS_EXIT_CODE] == 9
+
+
+@pytest.mark.parametrize("number", [number for number in PASSED_ON if number != signal.SIGWINCH])
+@pytest.mark.usefixtures("heeded")
+def test_it_dies_of_the_signal_that_the_program_dies_of(
+    collector: Collector, environ: Environment, tmp_path: Path, number: signal.Signals
+) -> None:
+    waiting = ["sh", "-c", "ulimit -c 0; echo waits; exec sleep 30"]
+    with Program([script("jobspan"), "run", "--", *waiting], env=environ, folder=tmp_path, name="run") as program:
+        program.wait_for_log("waits")
+        program.signal(number)
+        assert (program.wait(20), program.log) == (-number, "waits\n")
+    (span,) = collector.wait_for_spans(1)
+    asked = number in {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    names = (c.PROCESS_EXIT_CODE, c.JOBSPAN_COMMAND_OUTCOME, c.JOBSPAN_COMMAND_EXIT_SIGNAL)
+    assert tuple(span.attributes.get(name) for name in names) == (
+        *(None, "interrupted" if asked else "lost"),
+        number.name,
+    )
+
+
+def test_a_signal_that_the_program_does_not_mind_ends_neither(
+    collector: Collector, environ: Environment, tmp_path: Path
+) -> None:
+    args = ["sh", "-c", "trap '' HUP; echo waits; read _; exit 3"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [script("jobspan"), "run", *args], env=environ, stdin=pipe, stdout=pipe, stderr=pipe
+    ) as program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == b"waits\n"
+            program.send_signal(signal.SIGHUP)
+            program.send_signal(signal.SIGWINCH)
+            assert program.communicate(b"go on\n", timeout=20) == (b"", b"")
+            assert program.returncode == 3
+        finally:
+            program.kill()
+    (span,) = collector.wait_for_spans(1)
+    assert span.attributes[c.PROCESS_EXIT_CODE] == 3
 
 
 def test_a_script_that_does_not_say_what_runs_it_is_run_by_the_shell(environ: Environment, tmp_path: Path) -> None:
