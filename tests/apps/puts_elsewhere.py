@@ -46,6 +46,12 @@ def before_a_command(way: str) -> None:
     click.Command("tool", callback=put).main([], prog_name="tool")
 
 
+def thrice(way: str) -> None:
+    """Put three jobs, one after the other, each from elsewhere."""
+    for _ in range(3):
+        WAYS[way]()
+
+
 WAYS: dict[str, Callable[[], None]] = {
     "itself": put,
     "program": from_a_program,
@@ -53,10 +59,10 @@ WAYS: dict[str, Callable[[], None]] = {
 }
 
 
+WHEN = {"after": after_a_command, "before": before_a_command, "thrice": thrice}
+
 if __name__ == "__main__":
-    if sys.argv[1] == "after":
-        after_a_command(sys.argv[2])
-    elif sys.argv[1] == "before":
-        before_a_command(sys.argv[2])
+    if sys.argv[1] in WHEN:
+        WHEN[sys.argv[1]](sys.argv[2])
     else:
         WAYS[sys.argv[1]]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
@@ -104,6 +105,20 @@ def test_what_a_program_starts_after_a_command_inside_it_is_the_programs(stage: 
     starter = named(spans, "command.py put") if way == "program" else second
     assert [first.parent_id, starter.parent_id, inner.parent_id] == [inner.span_id, program.span_id, None]
     assert [whose(first), whose(second)] == [(inner.span_id, "tool"), (program.span_id, "puts_elsewhere.py")]
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn", "forkserver", "program"])
+def test_a_command_waits_once_for_a_collector_that_is_down_however_many_processes_put_for_it(
+    stage: Stage, way: str
+) -> None:
+    took_s = []
+    for _ in range(2):
+        began_s = time.monotonic()
+        assert stage.run("python", str(APPS / "puts_elsewhere.py"), "thrice", way, expect=(".",)) == 0
+        took_s.append(time.monotonic() - began_s)
+        stage.collector.kill()
+    # Over one second for the noise of a shared machine.
+    assert took_s[1] - took_s[0] < 2 + 1.5
 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])

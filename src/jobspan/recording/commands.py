@@ -40,6 +40,7 @@ from jobspan.recording.open_commands import (
 from jobspan.recording.origin import origin_of
 from jobspan.recording.sdk.flush import flush
 from jobspan.recording.standing import aside, discard, go_on, make_way, stand
+from jobspan.recording.vain_waits import wait_alone, wait_with
 
 _BETWEEN_SIGNS_NS = 1_000_000_000
 
@@ -94,6 +95,8 @@ class Commands:
         span.set_attributes(whose(command))
         if event.is_current:
             command.enter(context)
+        if command.is_process and outer is None:
+            wait_with(span)
         if span.is_recording():
             stand(command)
             if command.is_process and outer is None:
@@ -138,6 +141,7 @@ class Commands:
             discard(command)
         if found or newest_of_process() is not None:
             forget_parent()
+            wait_alone()
             otel_context.attach(Context())
 
     def program_started(self, event: ProgramStarted) -> None:
@@ -169,6 +173,7 @@ class Commands:
         incoming = propagation.read(event.carrier, Context())
         span, field = get_current_span(incoming.context), incoming.field
         if span.get_span_context().is_valid:
+            wait_with(span)
             origin = told_origin(span, field, time.time_ns())
             work_for(OpenCommand(span, field.command_name or "", origin, time.time_ns(), None, is_process=True))
 

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from jobspan.recording.sdk.pipeline import exporters_of, providers
 
@@ -26,8 +26,20 @@ _askers = 0
 _before: list[Callable[[], None]] = []
 _last: list[Callable[[], None]] = []
 _standby: _Standby | None = None
+_waits: Waits | None = None
+_waited_s = [0.0]
 _turn = threading.Lock()
 _to_wait = [True]
+
+
+class Waits(Protocol):
+    """What knows of the waits of other processes."""
+
+    def longest_s(self, asked_s: float) -> float:
+        """Return for how long a process that leaves is to wait, no longer than asked."""
+
+    def waited(self, asked_s: float, longest_s: float, *, is_answered: bool) -> None:
+        """Hear how that went."""
 
 
 def share_the_deadline() -> None:
@@ -60,10 +72,16 @@ def last(step: Callable[[], None]) -> None:
         _last.append(step)
 
 
+def before_waiting(waits: Waits) -> None:
+    """Ask this before a process that leaves waits."""
+    global _waits  # noqa: PLW0603 - one a process
+    _waits = waits
+
+
 def flush_and_leave() -> None:
     """Export all signals of a process that leaves, perhaps without its exit handlers."""
     global _is_in_vain  # noqa: PLW0603 - who waited once for nothing does not wait again
-    _is_in_vain = _is_in_vain or not flush()
+    _is_in_vain = _is_in_vain or not _flush_last()
     _take_last_steps()
 
 
@@ -84,17 +102,26 @@ def flush_or_give_up() -> None:
     """Export all signals; past the deadline stop the exporters, and say so."""
     # The process is leaving: what a handler says of a log that is closed already helps nobody.
     logging.raiseExceptions = False
-    is_done = not _is_in_vain and flush()
+    is_done = not _is_in_vain and _flush_last()
     _take_last_steps()
     if is_done:
         return
-    _logger.warning("telemetry could not be sent within %g s: what is left is dropped", DEADLINE_S / _shares)
+    _logger.warning("telemetry could not be sent within %g s: what is left is dropped", _waited_s[0])
     # Nor does what the exporters say of being stopped.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     for exporter in _exporters():
         if not _started(_stop, exporter):
             _stop(exporter)
     _shut_down_without_waiting()
+
+
+def _flush_last() -> bool:
+    asked_s = DEADLINE_S / _shares
+    longest_s = _waits.longest_s(asked_s) if _waits is not None else asked_s
+    is_done, _waited_s[0] = flush(longest_s), longest_s
+    if _waits is not None:
+        _waits.waited(asked_s, longest_s, is_answered=is_done)
+    return is_done
 
 
 def _shut_down_without_waiting() -> None:
