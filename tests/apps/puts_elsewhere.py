@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 import click
 
 from apps.celery_app import ok
+
+METHODS = ("fork", "spawn", "forkserver")
 
 
 def put() -> None:
@@ -52,10 +56,39 @@ def thrice(way: str) -> None:
         WAYS[way]()
 
 
+def from_a_pool(method: str) -> None:
+    """Put jobs from a pool that is terminated at once."""
+    context: Any = multiprocessing.get_context(method)
+    with context.Pool(2) as pool:
+        for _ in range(4):
+            pool.apply(put)
+
+
+def from_a_killed_process(method: str) -> None:
+    """Put a job from a process that is killed."""
+    context: Any = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        pool.submit(put).result()
+        (child,) = multiprocessing.active_children()
+        child.kill()
+
+
+def from_a_raw_fork() -> None:
+    """Put a job from a process that leaves without a word."""
+    child = os.fork()
+    if not child:
+        put()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
 WAYS: dict[str, Callable[[], None]] = {
     "itself": put,
     "program": from_a_program,
-    **{method: partial(from_a_process, method) for method in ("fork", "spawn", "forkserver")},
+    "raw fork": from_a_raw_fork,
+    **{method: partial(from_a_process, method) for method in METHODS},
+    **{f"{method} pool": partial(from_a_pool, method) for method in METHODS},
+    **{f"killed {method}": partial(from_a_killed_process, method) for method in METHODS},
 }
 
 

@@ -119,6 +119,29 @@ def test_a_command_waits_once_for_a_collector_that_is_down_however_many_processe
         stage.collector.kill()
     # Over one second for the noise of a shared machine.
     assert took_s[1] - took_s[0] < 2 + 1.5
+    # Nothing is lost by that: it is told by the next.
+    stage.collector.restart()
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "itself") == 0
+    spans = stage.collector.wait_for_spans((4 if way != "program" else 7) * 2 + 2)
+    assert len({span.span_id for span in spans if is_publish(span)}) == 3 + 3 + 1
+
+
+@pytest.mark.parametrize(
+    ("way", "jobs"),
+    [
+        *(("fork pool", 4), ("spawn pool", 4), ("forkserver pool", 4)),
+        *(("killed fork", 1), ("killed spawn", 1), ("killed forkserver", 1), ("raw fork", 1)),
+    ],
+)
+def test_what_a_process_of_a_command_put_is_told_whatever_ends_it(stage: Stage, way: str, jobs: int) -> None:
+    # Nothing is sent before.
+    stage.export(batch_delay_ms=None)
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), way) == 0
+    spans = stage.collector.wait_for_spans(1 + jobs)
+    command, publishes = named(spans, "puts_elsewhere.py"), [span for span in spans if is_publish(span)]
+    assert [(span.parent_id, span.status) for span in publishes] == [(command.span_id, "unset")] * jobs
+    assert {whose(span) for span in spans} == {(command.span_id, "puts_elsewhere.py")}
+    assert not list((stage.folder / "flight").glob("*.flight"))
 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])

@@ -23,6 +23,7 @@ from jobspan.events import (
     ProgramStarted,
 )
 from jobspan.recording import message_field, propagation, summaries
+from jobspan.recording.children import be_kept_by
 from jobspan.recording.command_attributes import arguments_of, attributes_at_the_end
 from jobspan.recording.command_origin import id_of, origin_in, told_origin, whose
 from jobspan.recording.flight_log import flight_log
@@ -142,6 +143,7 @@ class Commands:
         if found or newest_of_process() is not None:
             forget_parent()
             wait_alone()
+            be_kept_by("")
             otel_context.attach(Context())
 
     def program_started(self, event: ProgramStarted) -> None:

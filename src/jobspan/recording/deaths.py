@@ -72,7 +72,7 @@ class Deaths:
         # A signal handler of the host may call us in the midst of another call.
         self._one_at_a_time = threading.RLock()
         self._exits = Exits()
-        flight_log.when_unwatched(partial(salvage, tell=self._tell_orphan))
+        flight_log.when_unwatched(partial(salvage, tell=self.tell_orphan))
 
     def watch_started(self, _: WatchStarted) -> None:
         """Open this process's own file, by which its children name it."""
@@ -92,7 +92,7 @@ class Deaths:
         folder = flight_log.folder
         if folder is not None and flight_log.has_readers:
             for path in islice(reading.orphans(folder), _AT_ONCE):
-                self._tell_orphan(path)
+                self.tell_orphan(path)
 
     def lost(self, event: RunLost) -> None:
         """Keep how a run ended until its process is dead; tell it at once where that process keeps no record.
@@ -190,7 +190,8 @@ class Deaths:
     def _kept(self) -> list[Path]:
         return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
 
-    def _tell_orphan(self, path: Path) -> None:
+    def tell_orphan(self, path: Path) -> None:
+        """Tell what a process left that nobody watches any more."""
         said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
         self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
 

@@ -116,7 +116,7 @@ class FlightLog:
 
         resource = records.encode_mapping(resource_of(span)) if span is not None else b""
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
-        if watched_by:
+        if watched_by and keeper is None:
             share_the_deadline()
         self._is_watched = bool(watched_by)
         try:

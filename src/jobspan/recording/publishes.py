@@ -15,6 +15,7 @@ from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Job
 from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of
+from jobspan.recording.children import keep_for_parent
 from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver, Verdict
 from jobspan.recording.exceptions import type_name
@@ -163,7 +164,9 @@ class Publishes:
     def _end(self, span: Span, event: PublishFinished) -> None:
         if not span.is_recording():
             return
-        _put[0] = True
+        if not _put[0]:
+            _put[0] = True
+            keep_for_parent(span)
         if event.error is not None:
             text = self._instruments.exception_text(event.error)
             set_error(span, text.type, text.message)

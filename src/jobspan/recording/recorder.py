@@ -31,6 +31,7 @@ from jobspan.events import (
     WatchEnded,
     WatchStarted,
 )
+from jobspan.recording import children
 from jobspan.recording.batches import Batches
 from jobspan.recording.commands import Commands
 from jobspan.recording.cut_over import CutOver
@@ -62,6 +63,7 @@ class Recorder:
         cut_over = CutOver(settings.trace_job_limit)
         publishes = Publishes(instruments, commands, cut_over)
         batches = Batches(instruments, commands, cut_over)
+        children.tell_with(deaths.tell_orphan)
         runs = RunSpans(instruments)
         passing = Passing(instruments, cut_over)
         self.passes_on, self.passes_by = passing.publish, passing.run

@@ -1,0 +1,84 @@
+"""The processes that a command's process forks or spawns: what they could not send, it tells in their place.
+
+One that puts a job keeps a flight file that names the command's as its keeper. However it ends, terminated by its pool,
+killed, or by ``os._exit``, what it left is read when the command's process sends what it has; if that is dead too, by
+the next that comes along.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from opentelemetry.trace import Span
+
+from jobspan.recording.flight_log import flight_log
+from jobspan.recording.open_commands import newest_of_process
+from jobspan.recording.sdk.flush import before
+
+with suppress(ImportError):  # no file locks: not a POSIX system, and no file is ever opened
+    from jobspan.flight import reading
+
+_MOST_FILES = 200
+"""A collector that is away for long must not fill the folder: what is put past that is sent or lost."""
+
+_keeper = ""
+_has_children = False
+_tell: Callable[[Path], None] | None = None
+
+
+def tell_with(tell: Callable[[Path], None]) -> None:
+    """Tell with this what dead children left, before each flush."""
+    global _tell  # noqa: PLW0603 - one a process
+    _tell = tell
+    before(_tell_dead)
+
+
+def keeper_of_child() -> str:
+    """Return what a child is told before it starts, for ``be_kept_by``; empty where no command starts it."""
+    global _has_children  # noqa: PLW0603 - one a process
+    if newest_of_process() is None:
+        return ""
+    _has_children = True
+    return flight_log.name or _keeper
+
+
+def be_kept_by(keeper: str) -> None:
+    """Be a child: ``keeper`` is the name of the flight file of the command's process."""
+    global _keeper, _has_children
+    _keeper, _has_children = keeper, False
+
+
+def keep_for_parent(span: Span) -> None:
+    """Have a flight file, if this process is a child, from the end of its first publish."""
+    if not _keeper or flight_log.name is not None or not flight_log.has_readers:
+        return
+    folder = flight_log.folder
+    if folder is not None and sum(1 for _ in folder.iterdir()) < _MOST_FILES:
+        flight_log.open(span, keeper=_keeper)
+
+
+def _tell_dead() -> None:
+    folder, name = flight_log.folder if _has_children else None, flight_log.name
+    if folder is None or name is None or _tell is None:
+        return
+    for path in reading.kept_by(folder, name):
+        if reading.is_orphaned(path):
+            _tell(path)
+
+
+_before_fork = [""]
+
+
+def _remember() -> None:
+    _before_fork[0] = keeper_of_child()
+
+
+def _inherit() -> None:
+    be_kept_by(_before_fork[0])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_remember, after_in_child=_inherit)
