@@ -310,7 +310,7 @@ ATTRIBUTES = (
         "R",
         "int",
         "",
-        "jobs this process put, exact; absent when lost",
+        "jobs that it put, its forks and `multiprocessing` included, exact; absent when lost",
     ),
     AttributeRow(
         JOBSPAN_COMMAND_OUTCOME,
@@ -327,7 +327,7 @@ ATTRIBUTES = (
         "R",
         "int",
         "",
-        "publishes of this process that raised, exact",
+        "publishes of the same processes that raised, exact",
     ),
     AttributeRow(PROCESS_PID, ("command", "run"), "C", "int", "", "process that ran it"),
     AttributeRow(PROCESS_EXECUTABLE_NAME, _COMMAND, "R", "string", "", "base name of the executable"),

@@ -82,10 +82,24 @@ def from_a_raw_fork() -> None:
     os.waitpid(child, 0)
 
 
+def in_a_process_and_its_own() -> None:
+    """Put a job, and one from a process that leaves without a word."""
+    put()
+    from_a_raw_fork()
+
+
+def from_nested_processes() -> None:
+    """Put a job from a process, and one from a process of that."""
+    child = multiprocessing.get_context("fork").Process(target=in_a_process_and_its_own)
+    child.start()
+    child.join()
+
+
 WAYS: dict[str, Callable[[], None]] = {
     "itself": put,
     "program": from_a_program,
     "raw fork": from_a_raw_fork,
+    "nested": from_nested_processes,
     **{method: partial(from_a_process, method) for method in METHODS},
     **{f"{method} pool": partial(from_a_pool, method) for method in METHODS},
     **{f"killed {method}": partial(from_a_killed_process, method) for method in METHODS},

@@ -8,12 +8,14 @@ the next that comes along.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from opentelemetry.trace import Span
 
+from jobspan.recording import child_counts
+from jobspan.recording.command_origin import id_of
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.open_commands import newest_of_process
 from jobspan.recording.sdk.flush import before
@@ -36,19 +38,27 @@ def tell_with(tell: Callable[[Path], None]) -> None:
     before(_tell_dead)
 
 
-def keeper_of_child() -> str:
-    """Return what a child is told before it starts, for ``be_kept_by``; empty where no command starts it."""
+def told_to_child() -> dict[str, str]:
+    """Return what a child is told before it starts, for ``join_parent``; empty where no command starts it."""
     global _has_children  # noqa: PLW0603 - one a process
-    if newest_of_process() is None:
-        return ""
+    command = newest_of_process()
+    if command is None:
+        return {}
     _has_children = True
-    return flight_log.name or _keeper
+    command_id = child_counts.command_of_child(id_of(command.span))
+    return {"keeper": flight_log.name or _keeper, "command": command_id}
 
 
-def be_kept_by(keeper: str) -> None:
-    """Be a child: ``keeper`` is the name of the flight file of the command's process."""
+def join_parent(told: Mapping[str, str]) -> None:
+    """Be a child of a process that told this."""
     global _keeper, _has_children
-    _keeper, _has_children = keeper, False
+    _keeper, _has_children = told.get("keeper", ""), False
+    child_counts.count_for(told.get("command", "") if _keeper else "", _keeper)
+
+
+def leave_parent() -> None:
+    """Be nobody's child."""
+    join_parent({})
 
 
 def keep_for_parent(span: Span) -> None:
@@ -69,15 +79,15 @@ def _tell_dead() -> None:
             _tell(path)
 
 
-_before_fork = [""]
+_before_fork: list[dict[str, str]] = [{}]
 
 
 def _remember() -> None:
-    _before_fork[0] = keeper_of_child()
+    _before_fork[0] = told_to_child()
 
 
 def _inherit() -> None:
-    be_kept_by(_before_fork[0])
+    join_parent(_before_fork[0])
 
 
 if hasattr(os, "register_at_fork"):

@@ -23,7 +23,8 @@ from jobspan.events import (
     ProgramStarted,
 )
 from jobspan.recording import message_field, propagation, summaries
-from jobspan.recording.children import be_kept_by
+from jobspan.recording.child_counts import of_children
+from jobspan.recording.children import leave_parent
 from jobspan.recording.command_attributes import arguments_of, attributes_at_the_end
 from jobspan.recording.command_origin import id_of, origin_in, told_origin, whose
 from jobspan.recording.flight_log import flight_log
@@ -143,7 +144,7 @@ class Commands:
         if found or newest_of_process() is not None:
             forget_parent()
             wait_alone()
-            be_kept_by("")
+            leave_parent()
             otel_context.attach(Context())
 
     def program_started(self, event: ProgramStarted) -> None:
@@ -182,7 +183,7 @@ class Commands:
     def program_replaced(self, _: ProgramReplaced) -> None:
         """End and send what has caused something, its end unknown; forget what only led to the other program."""
         for command in open_commands.all():
-            if not command.is_discarded and (command.is_used or command.has_lent):
+            if not (command.is_discarded or command.is_elsewhere) and (command.is_used or command.has_lent):
                 self._end(command, CommandFinished(None, None, None, time.time_ns()))
                 flush()
             else:
@@ -204,7 +205,7 @@ class Commands:
         command = command_of(context) or (by_id(command_id) if command_id is not None else None)
         if command is None:
             return
-        command.count(failed=failed)
+        command.count(int(not failed), int(failed))
         if command.is_process and at_ns - self._sign_ns > _BETWEEN_SIGNS_NS:
             self._sign_ns = at_ns
             flight_log.note(at_ns, 0)
@@ -243,6 +244,8 @@ class Commands:
 
     def _end(self, command: OpenCommand, event: CommandFinished) -> None:
         span = command.span
+        if command.has_lent:
+            command.count(*of_children(id_of(span)))
         text = self._instruments.exception_text(event.error) if event.error is not None else None
         said = attributes_at_the_end(event)
         if span.is_recording():

@@ -12,6 +12,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
+from jobspan.recording import child_counts
 from jobspan.recording.cut_over import AGE_LIMIT_NS
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import ORIGIN, Origin
@@ -23,7 +24,7 @@ class OpenCommand:
     """A command under way, and how many jobs this process has put for it.
 
     ``outer`` is the command around it, whose jobs these are as well. ``is_process``: threads without a context of
-    their own work for it. ``has_lent``: other processes know of it.
+    their own work for it. ``has_lent``: other processes know of it. ``is_elsewhere``: it is another process's to end.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class OpenCommand:
         "failed_to_publish",
         "has_lent",
         "is_discarded",
+        "is_elsewhere",
         "is_process",
         "is_used",
         "name",
@@ -52,7 +54,7 @@ class OpenCommand:
         self.outer = outer
         self.started_ns = started_ns
         self.is_process = is_process
-        self.is_used = self.is_discarded = self.has_lent = False
+        self.is_used = self.is_discarded = self.has_lent = self.is_elsewhere = False
         self.published = self.failed_to_publish = 0
         self._lock = threading.Lock()
         self._thread = 0
@@ -105,16 +107,17 @@ class OpenCommand:
         if self.outer is not None:
             self.outer.renew()
 
-    def count(self, *, failed: bool) -> None:
-        """Count a publish, for those around it as well."""
+    def count(self, published: int, failed: int) -> None:
+        """Count publishes, for those around it as well."""
+        if self.is_elsewhere:
+            child_counts.count(published, failed)
+            return
         with self._lock:
             self.is_used = True
-            if failed:
-                self.failed_to_publish += 1
-            else:
-                self.published += 1
+            self.published += published
+            self.failed_to_publish += failed
         if self.outer is not None:
-            self.outer.count(failed=failed)
+            self.outer.count(published, failed)
 
 
 @contextmanager
@@ -144,8 +147,8 @@ open_commands: OpenSpans[OpenCommand] = OpenSpans()
 def newest_of_process() -> OpenCommand | None:
     """Return the command that the process is there for, the innermost; else the one that its parent works for."""
     if not open_commands:
-        return _of_parent
-    return next((command for command in reversed(_all()) if command.is_process), _of_parent)
+        return None
+    return next((command for command in reversed(_all()) if command.is_process), None)
 
 
 def by_id(command_id: str) -> OpenCommand | None:
@@ -155,17 +158,16 @@ def by_id(command_id: str) -> OpenCommand | None:
 
 def forget_parent() -> None:
     """Have nothing to do with the command that this process was forked from."""
-    global _of_parent  # noqa: PLW0603 - one a process
-    _of_parent = None
+    open_commands.take(_OF_PARENT)
 
 
 def work_for(command: OpenCommand) -> None:
-    """Be a process of a command that another one runs."""
-    global _of_parent  # noqa: PLW0603 - one a process
-    _of_parent = command
+    """Be a process of a command that another one runs, and ends."""
+    command.is_elsewhere = True
+    open_commands.add(_OF_PARENT, command)
 
 
-_of_parent: OpenCommand | None = None
+_OF_PARENT = "jobspan-parent"
 _before_fork: list[OpenCommand | None] = []
 
 
@@ -178,10 +180,10 @@ def _remember() -> None:
 
 def _inherit() -> None:
     # It is the parent's to end; what this process puts is the command's all the same.
-    global _of_parent  # noqa: PLW0603 - one a process
-    _of_parent = _before_fork[0]
-    if _of_parent is not None:
-        _of_parent.renew()
+    command = _before_fork[0]
+    if command is not None:
+        command.renew()
+        work_for(command)
 
 
 if hasattr(os, "register_at_fork"):

@@ -24,7 +24,7 @@ from jobspan.recording.cut_over import CutOver
 from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
 from jobspan.recording.message_field import MessageField
-from jobspan.recording.open_commands import newest_of_process, open_commands
+from jobspan.recording.open_commands import open_commands
 from jobspan.recording.origin import ORIGIN, Origin, origin_of
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.run_spans import origin_of_run
@@ -61,7 +61,7 @@ class Passing:
             return False
         if c.MEMBERS_FIELD in carrier or batch_of(context) is not None:
             return False
-        if open_commands or aside or newest_of_process() is not None or chosen_around() is not NOTHING:
+        if open_commands or aside or chosen_around() is not NOTHING:
             return False
         origin = origin_of(context)
         if origin is not None and (origin.job_id in (None, job_id) or origin.options is not NOTHING):

@@ -15,13 +15,13 @@ from typing import Any
 from jobspan.events import ProcessJoined, ProgramReplaced, ProgramStarted, Sink
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
-from jobspan.recording.children import be_kept_by, keeper_of_child
+from jobspan.recording.children import join_parent, told_to_child
 from jobspan.recording.propagation import of_environment
 from jobspan.recording.publishes import has_put
 from jobspan.recording.sdk.flush import flush_and_leave
 
 _TRACEPARENT = "TRACEPARENT"
-_TOLD, _KEEPER = "jobspan", "jobspan-keeper"
+_TOLD, _PARENT = "jobspan", "jobspan-parent"
 _ENV_AT = 10
 """Where ``env`` is among the positional arguments of ``Popen``."""
 
@@ -87,13 +87,13 @@ class ProgramHooks:
         carrier: dict[str, str] = {}
         self._sink(ProgramStarted(carrier))
         if carrier:
-            told[_TOLD], told[_KEEPER] = carrier, keeper_of_child()
+            told[_TOLD], told[_PARENT] = carrier, told_to_child()
 
     @guarded
     def _join(self, told: Any) -> None:
         carrier = told.get(_TOLD)
         if carrier is not None:
-            be_kept_by(told.get(_KEEPER, ""))
+            join_parent(told.get(_PARENT, {}))
             self._sink(ProcessJoined(of_environment(carrier)))
 
     @guarded
