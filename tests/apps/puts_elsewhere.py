@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+import jobspan
 from apps.celery_app import ok
 
 METHODS = ("fork", "spawn", "forkserver")
@@ -56,12 +57,18 @@ def thrice(way: str) -> None:
         WAYS[way]()
 
 
-def from_a_pool(method: str) -> None:
+def put_by_hand() -> None:
+    """Put one job inside a command that is marked by hand."""
+    with jobspan.command("part"):
+        put()
+
+
+def from_a_pool(method: str, work: Callable[[], None] = put) -> None:
     """Put jobs from a pool that is terminated at once."""
     context: Any = multiprocessing.get_context(method)
     with context.Pool(2) as pool:
         for _ in range(4):
-            pool.apply(put)
+            pool.apply(work)
 
 
 def from_a_killed_process(method: str) -> None:
@@ -99,6 +106,7 @@ WAYS: dict[str, Callable[[], None]] = {
     "itself": put,
     "program": from_a_program,
     "raw fork": from_a_raw_fork,
+    "parts": partial(from_a_pool, "fork", put_by_hand),
     "nested": from_nested_processes,
     **{method: partial(from_a_process, method) for method in METHODS},
     **{f"{method} pool": partial(from_a_pool, method) for method in METHODS},

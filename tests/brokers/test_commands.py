@@ -108,6 +108,17 @@ def test_what_a_program_starts_after_a_command_inside_it_is_the_programs(stage: 
     assert [whose(first), whose(second)] == [(inner.span_id, "tool"), (program.span_id, "puts_elsewhere.py")]
 
 
+def test_a_command_inside_a_process_of_a_command_is_told_whatever_ends_it(stage: Stage) -> None:
+    stage.export(batch_delay_ms=None)
+    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "parts") == 0
+    spans = stage.collector.wait_for_spans(1 + 4 + 4)
+    command, parts = named(spans, "puts_elsewhere.py"), [span for span in spans if span.name == "part"]
+    assert {span.parent_id for span in parts} == {command.span_id}
+    assert {span.parent_id for span in spans if is_publish(span)} == {span.span_id for span in parts}
+    counted = [span.attributes[c.JOBSPAN_COMMAND_JOBS_PUBLISHED] for span in (command, *parts)]
+    assert counted == [4, 1, 1, 1, 1]
+
+
 def test_a_collector_that_takes_its_time_is_waited_for_by_each_process(stage: Stage) -> None:
     stage.collector.delay_s = 1
     assert stage.run("python", str(APPS / "puts_elsewhere.py"), "thrice", "fork") == 0

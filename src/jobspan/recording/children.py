@@ -61,6 +61,11 @@ def leave_parent() -> None:
     join_parent({})
 
 
+def keeper() -> str:
+    """Return the name of the flight file of the process that tells what this child leaves; empty: it is no child."""
+    return _keeper
+
+
 def keep_for_parent(span: Span) -> None:
     """Have a flight file, if this process is a child, from the end of its first publish."""
     if not _keeper or flight_log.name is not None or not flight_log.has_readers:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Hashable
 
 from jobspan.events import CommandStarted
+from jobspan.recording.children import keeper
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.open_commands import OpenCommand, newest_of_process, open_commands
 
@@ -18,8 +19,8 @@ aside: dict[Hashable | None, OpenCommand] = {}
 def stand(command: OpenCommand) -> None:
     """Keep a command where it survives this process."""
     if command.is_process:
-        # Whoever started this process watches it for what the process is, not for its command.
-        flight_log.open(command.span, keeper="")
+        # A worker that started this process watches it for what the process is, not for its command.
+        flight_log.open(command.span, keeper=keeper())
     flight_log.began(command.span, {}, is_safe=False)
 
 
