@@ -16,7 +16,7 @@ from typing import NamedTuple
 _FOLDER = "lost"
 _MOST = 1_000
 _LONGEST_S = 7 * 24 * 3600
-_TEXT = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})-(\d{1,9})")
+_TEXT = r"([0-9a-f]{32})-([0-9a-f]{16})-(\d{1,9})"
 
 
 class LostRun(NamedTuple):
@@ -48,7 +48,7 @@ def take(folder: str, job_id: str) -> LostRun | None:
         os.unlink(path)  # noqa: PTH108 - as above
     except OSError:
         return None
-    found = _TEXT.fullmatch(text)
+    found = re.fullmatch(_TEXT, text)
     return LostRun(found[1], found[2], int(found[3])) if found else None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from opentelemetry.trace import Span
@@ -19,9 +18,6 @@ from jobspan.recording.command_origin import id_of
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.open_commands import newest_of_process
 from jobspan.recording.sdk.flush import before
-
-with suppress(ImportError):  # no file locks: not a POSIX system, and no file is ever opened
-    from jobspan.flight import reading
 
 _MOST_FILES = 200
 """A collector that is away for long must not fill the folder: what is put past that is sent or lost."""
@@ -79,6 +75,8 @@ def _tell_dead() -> None:
     folder, name = flight_log.folder if _has_children else None, flight_log.name
     if folder is None or name is None or _tell is None:
         return
+    from jobspan.flight import reading  # with file locks, which not every system has that has no such file either
+
     for path in reading.kept_by(folder, name):
         if reading.is_orphaned(path):
             _tell(path)

@@ -60,9 +60,16 @@ class Deaths:
 
     How a run was cut off (hard limit, revoke, shutdown) may be known here before its process is dead: it is kept until
     then, for the job may still end by itself.
+
+    Args:
+        instruments: what to write with.
+        told: who writes a run that left no record.
+        before_children: called when this process begins to watch others, which are its children to be.
     """
 
-    def __init__(self, instruments: Instruments, told: ToldRuns) -> None:
+    def __init__(
+        self, instruments: Instruments, told: ToldRuns, before_children: Callable[[], object] = lambda: None
+    ) -> None:
         self._instruments = instruments
         self._told = told
         self._endings: dict[int, Endings] = {}
@@ -72,10 +79,11 @@ class Deaths:
         # A signal handler of the host may call us in the midst of another call.
         self._one_at_a_time = threading.RLock()
         self._exits = Exits()
-        flight_log.when_unwatched(partial(salvage, tell=self.tell_orphan))
+        self._before_children = before_children
 
     def watch_started(self, _: WatchStarted) -> None:
         """Open this process's own file, by which its children name it."""
+        self._before_children()
         guard_forks()
         share_the_deadline()
         file = flight_log.open(keeper="")
@@ -86,6 +94,10 @@ class Deaths:
         os.environ[KEEPER] = file.name
         self._instruments.metrics.report_children(partial(reading.open_spans_kept_by, self._folder, self._name))
         atexit.register(self._leave, os.getpid())
+
+    def salvage(self, folder: Path) -> None:
+        """Begin to tell what others left in a folder that nobody watches."""
+        salvage(folder, self.tell_orphan)
 
     def look_around(self) -> None:
         """Tell at once what a few processes left that died whole: a command has no time for more."""

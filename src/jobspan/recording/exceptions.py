@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from jobspan import conventions as c
 from jobspan.jobs import Framework
@@ -17,8 +17,7 @@ _STACK_LIMIT = 32768
 _READ_LIMIT = _MESSAGE_LIMIT + 4096
 
 
-@dataclass(frozen=True, slots=True)
-class ExceptionText:
+class ExceptionText(NamedTuple):
     """What is recorded of an exception; ``message`` is None when messages are off."""
 
     type: str

@@ -19,7 +19,6 @@ from typing import Any
 from opentelemetry.trace import Span, get_tracer_provider
 
 from jobspan.probes.memory import resident_bytes
-from jobspan.probes.run_cost import sampler
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last, share_the_deadline
 from jobspan.recording.sdk.pipeline import leads_somewhere
@@ -95,6 +94,14 @@ class FlightLog:
         except OSError as error:
             self._give_up(error)
             return None
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Say whether there is more in the folder than this process's own file."""
+        try:
+            return any(path.name != self.name for path in self._wanted.iterdir())
+        except OSError:
+            return False
 
     @property
     def name(self) -> str | None:
@@ -303,7 +310,6 @@ def _record_of(span: Span, *said: Any) -> SpanRecord | None:
 
 flight_log = FlightLog()
 last(flight_log.close)
-sampler.tell_each_second(flight_log.note)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=flight_log.forget)

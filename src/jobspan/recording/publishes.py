@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 from opentelemetry import context as otel_context
@@ -24,6 +23,7 @@ from jobspan.recording.instruments import Instruments, call_hook, say_once_that_
 from jobspan.recording.message_field import Members, MessageField
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import Origin, origin_of
+from jobspan.recording.puts import put
 from jobspan.recording.sdk.promised_ids import keeping
 from jobspan.recording.series import Series
 from jobspan.recording.summaries import Summary
@@ -164,8 +164,8 @@ class Publishes:
     def _end(self, span: Span, event: PublishFinished) -> None:
         if not span.is_recording():
             return
-        if not _put[0]:
-            _put[0] = True
+        if not put[0]:
+            put[0] = True
             keep_for_parent(span)
         if event.error is not None:
             text = self._instruments.exception_text(event.error)
@@ -181,22 +181,6 @@ def _pass_on(event: PublishStarted, context: Context, text: str) -> None:
     say_once_that_nothing_records()
     if get_current_span(context).get_span_context().is_valid:
         propagation.write(event.carrier, context, text)
-
-
-def has_put() -> bool:
-    """Say whether this process has a publish to tell of, itself and not the one that it was forked from."""
-    return _put[0]
-
-
-_put = [False]
-
-
-def _forget() -> None:
-    _put[0] = False
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
 
 
 def _as_scheduled(event: PublishStarted, origin: Origin) -> Job:

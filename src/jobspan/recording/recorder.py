@@ -17,6 +17,7 @@ from jobspan.events import (
     DaemonStarted,
     Event,
     JobDropped,
+    PassingRun,
     ProcessEnded,
     ProcessJoined,
     ProcessLeaving,
@@ -31,19 +32,36 @@ from jobspan.events import (
     WatchEnded,
     WatchStarted,
 )
-from jobspan.recording import children
-from jobspan.recording.batches import Batches
-from jobspan.recording.commands import Commands
-from jobspan.recording.cut_over import CutOver
-from jobspan.recording.deaths import Deaths
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
-from jobspan.recording.passing import Passing
-from jobspan.recording.publishes import Publishes
-from jobspan.recording.run_spans import RunSpans
-from jobspan.recording.told_runs import ToldRuns
+from jobspan.recording.parts import Part, Parts, Steps
 from jobspan.settings import Settings
+
+_BEGIN = {
+    PublishStarted: ("publishes", "started"),
+    BatchStarted: ("batches", "started"),
+    RunStarted: ("runs", "started"),
+    RunLost: ("deaths", "lost"),
+    JobDropped: ("told", "dropped"),
+    WatchStarted: ("deaths", "watch_started"),
+    ProcessLeaving: ("deaths", "process_leaving"),
+    ProcessEnded: ("deaths", "process_ended"),
+    WatchEnded: ("deaths", "watch_ended"),
+    CommandStarted: ("commands", "started"),
+    ProgramStarted: ("commands", "program_started"),
+    ProcessJoined: ("commands", "process_joined"),
+}
+_END = {
+    PublishFinished: ("publishes", "finished"),
+    BatchFinished: ("batches", "finished"),
+    RunFinished: ("runs", "finished"),
+    RunAbandoned: ("runs", "abandoned"),
+    CommandNamed: ("commands", "named"),
+    CommandFinished: ("commands", "finished"),
+    DaemonStarted: ("commands", "daemon_started"),
+    ProgramReplaced: ("commands", "program_replaced"),
+}
 
 
 class Recorder:
@@ -56,50 +74,26 @@ class Recorder:
     """
 
     def __init__(self, settings: Settings, **given: Any) -> None:
-        self._instruments = instruments = Instruments(settings, __version__, **given)
-        told = ToldRuns(instruments)
-        deaths = Deaths(instruments, told)
-        commands = Commands(instruments, deaths.look_around)
-        cut_over = CutOver(settings.trace_job_limit)
-        publishes = Publishes(instruments, commands, cut_over)
-        batches = Batches(instruments, commands, cut_over)
-        children.tell_with(deaths.tell_orphan)
-        runs = RunSpans(instruments)
-        passing = Passing(instruments, cut_over)
-        self.passes_on, self.passes_by = passing.publish, passing.run
+        self._instruments = Instruments(settings, __version__, **given)
         flight_log.configure(settings.state_dir, given.get("tracer_provider"))
-        self._begin: dict[type, Callable[[Any], None]] = {
-            PublishStarted: publishes.started,
-            BatchStarted: batches.started,
-            RunStarted: runs.started,
-            RunLost: deaths.lost,
-            JobDropped: told.dropped,
-            WatchStarted: deaths.watch_started,
-            ProcessLeaving: deaths.process_leaving,
-            ProcessEnded: deaths.process_ended,
-            WatchEnded: deaths.watch_ended,
-            CommandStarted: commands.started,
-            ProgramStarted: commands.program_started,
-            ProcessJoined: commands.process_joined,
-        }
-        self._end: dict[type, Callable[[Any], None]] = {
-            PublishFinished: publishes.finished,
-            BatchFinished: batches.finished,
-            RunFinished: runs.finished,
-            RunAbandoned: runs.abandoned,
-            CommandNamed: commands.named,
-            CommandFinished: commands.finished,
-            DaemonStarted: commands.daemon_started,
-            ProgramReplaced: commands.program_replaced,
-        }
+        self._parts = Parts(self._instruments)
+        self._steps = Steps(self._parts, {**_BEGIN, **_END})
 
     def __call__(self, event: Event) -> None:
         """Write one event down. What was begun is always ended; nothing is begun under suppressed instrumentation."""
-        end = self._end.get(type(event))
-        if end is not None:
-            end(event)
-        elif is_instrumentation_enabled():
-            self._begin[type(event)](event)
+        kind = type(event)
+        if kind in _END or is_instrumentation_enabled():
+            self._steps[kind](event)
+
+    @Part
+    def passes_on(self) -> Callable[..., bool]:
+        """Pass on what a publish does that nobody records, see ``JobSink``."""
+        return self._parts.passing.publish
+
+    @Part
+    def passes_by(self) -> Callable[..., PassingRun | None]:
+        """Return a run that nobody records, see ``JobSink``."""
+        return self._parts.passing.run
 
     def ignores(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether nothing would come of a publish or run with this carrier."""

@@ -17,7 +17,7 @@ from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
 from jobspan.recording.children import join_parent, told_to_child
 from jobspan.recording.propagation import of_environment
-from jobspan.recording.publishes import has_put
+from jobspan.recording.puts import has_put
 from jobspan.recording.sdk.flush import flush_and_leave
 
 _TRACEPARENT = "TRACEPARENT"
