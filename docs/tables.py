@@ -11,7 +11,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from jobspan import conventions as c
-from jobspan.settings import ReadingSettings, Settings
+from jobspan.reading_settings import ReadingSettings
+from jobspan.settings import Settings
 
 README = Path(__file__).parent.parent / "README.md"
 _PLACE = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

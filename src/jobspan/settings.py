@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from jobspan.measures import bytes_of, seconds_of
-
 _logger = logging.getLogger("jobspan.settings")
 
 OTEL_PYTHON_JOBSPAN_RELATION = "OTEL_PYTHON_JOBSPAN_RELATION"
@@ -44,14 +42,14 @@ _said: set[str] = set()
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
 
 
-class _Unreadable(ValueError):
+class Unreadable(ValueError):
     """The text is no value of the setting; str() says what is allowed."""
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in choices:
-            raise _Unreadable("one of " + ", ".join(choice or "unset" for choice in choices))
+            raise Unreadable("one of " + ", ".join(choice or "unset" for choice in choices))
         return text.lower()
 
     return parse
@@ -62,24 +60,13 @@ def _switch(text: str) -> bool:
         return True
     if text.lower() in _FALSE:
         return False
-    raise _Unreadable("true or false")
+    raise Unreadable("true or false")
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise _Unreadable("a whole number from 0")
+        raise Unreadable("a whole number from 0")
     return int(text)
-
-
-def _readable(read: Callable[[str], Any]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        try:
-            read(text)
-        except ValueError as expected:
-            raise _Unreadable(str(expected)) from expected
-        return text
-
-    return parse
 
 
 def _folder(text: str) -> str:
@@ -90,7 +77,8 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _setting(env: str, parse: Callable[[str], Any], default: Any, values: str, meaning: str) -> Any:
+def a_setting(env: str, parse: Callable[[str], Any], default: Any, values: str, meaning: str) -> Any:
+    """Return the field of a setting: how its variable is read, and what is said of it in the documentation."""
     return field(default=default, metadata={"env": env, "parse": parse, "values": values, "meaning": meaning})
 
 
@@ -98,56 +86,56 @@ def _setting(env: str, parse: Callable[[str], Any], default: Any, values: str, m
 class Settings:
     """How the instrumentation behaves: each field is a variable and a keyword argument of ``instrument()``."""
 
-    relation: str = _setting(
+    relation: str = a_setting(
         OTEL_PYTHON_JOBSPAN_RELATION,
         _one_of("child+link", "link", "none"),
         "child+link",
         "`child+link`, `link`, `none`",
         "how a run span relates to its publish span: child of it and linked, own trace and linked, or neither",
     )
-    retry_status: str = _setting(
+    retry_status: str = a_setting(
         OTEL_PYTHON_JOBSPAN_RETRY_STATUS,
         _one_of("error", "unset"),
         "error",
         "`error`, `unset`",
         "span status of a run that an exception ended and another attempt follows",
     )
-    stack_frames: int = _setting(
+    stack_frames: int = a_setting(
         OTEL_PYTHON_JOBSPAN_STACK_FRAMES,
         _count,
         30,
         "whole number",
         "innermost frames kept of an exception's stack; 0 for none",
     )
-    exception_message: bool = _setting(
+    exception_message: bool = a_setting(
         OTEL_PYTHON_JOBSPAN_EXCEPTION_MESSAGE,
         _switch,
         True,
         "`true`, `false`",
         "whether exception messages are recorded (redacted by pattern when they are)",
     )
-    started_events: bool = _setting(
+    started_events: bool = a_setting(
         OTEL_PYTHON_JOBSPAN_STARTED_EVENTS,
         _switch,
         False,
         "`true`, `false`",
         "a log event when a run or a command starts, so that long work is seen before it ends",
     )
-    excluded_commands: tuple[str, ...] = _setting(
+    excluded_commands: tuple[str, ...] = a_setting(
         OTEL_PYTHON_JOBSPAN_EXCLUDED_COMMANDS,
         _names,
         (),
         "command paths with `*`, comma-separated",
         "commands that get no span, besides the long-running programs that jobspan knows",
     )
-    command_args: bool = _setting(
+    command_args: bool = a_setting(
         OTEL_PYTHON_JOBSPAN_COMMAND_ARGS,
         _switch,
         False,
         "`true`, `false`",
         "whether the arguments of commands are recorded: without what looks like a secret, by name or by pattern",
     )
-    trace_job_limit: int = _setting(
+    trace_job_limit: int = a_setting(
         OTEL_PYTHON_JOBSPAN_TRACE_JOB_LIMIT,
         _count,
         1000,
@@ -155,21 +143,21 @@ class Settings:
         "publishes of one trace in one process that get spans of their own; further ones are summarised in batch "
         "spans and their runs begin linked traces; 0 for no limit",
     )
-    excluded_jobs: tuple[str, ...] = _setting(
+    excluded_jobs: tuple[str, ...] = a_setting(
         OTEL_PYTHON_JOBSPAN_EXCLUDED_JOBS,
         _names,
         (),
         "job names with `*`, comma-separated",
         "jobs that get no spans; context and command still travel through them",
     )
-    coexist: bool = _setting(
+    coexist: bool = a_setting(
         OTEL_PYTHON_JOBSPAN_COEXIST,
         _switch,
         False,
         "`true`, `false`",
         "leave OpenTelemetry's own Celery and Click instrumentations on beside ours: their spans come twice",
     )
-    state_dir: str = _setting(
+    state_dir: str = a_setting(
         OTEL_PYTHON_JOBSPAN_STATE_DIR,
         _folder,
         "",
@@ -177,7 +165,7 @@ class Settings:
         "folder of the flight records, from which the runs of killed processes are told; where not set a private one "
         "in shared memory; a volume keeps them when a whole container is killed; `off` for none",
     )
-    memory: str = _setting(
+    memory: str = a_setting(
         OTEL_PYTHON_JOBSPAN_MEMORY,
         _one_of("exact", "sampled", "off"),
         "exact",
@@ -185,14 +173,14 @@ class Settings:
         "a run's memory: its true peak where it is alone in its process, for which the kernel's high-water mark is "
         "reset (`ru_maxrss` shows that), from readings only, or not at all",
     )
-    canary: bool = _setting(
+    canary: bool = a_setting(
         OTEL_PYTHON_JOBSPAN_CANARY,
         _switch,
         False,
         "`true`, `false`",
         "workers also know the job `jobspan.canary`, which does nothing: `jobspan doctor --canary` puts one",
     )
-    exception_signal: str = _setting(
+    exception_signal: str = a_setting(
         OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,
         _one_of("", "logs", "logs/dup"),
         "",
@@ -201,92 +189,18 @@ class Settings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingSettings:
-    """How the reading side behaves; each is a command-line option too."""
-
-    store: str = _setting(
-        JOBSPAN_STORE,
-        str,
-        "",
-        "path",
-        "the embedded store; by default `jobspan.duckdb` in the user's data folder",
-    )
-    backend: str = _setting(
-        JOBSPAN_BACKEND,
-        str,
-        "",
-        "`http://host:port`, `jaeger=http://host:16686`, `tempo=http://host:3200`",
-        "a `jobspan serve`, a Jaeger or a Tempo to ask instead of the local store",
-    )
-    backend_headers: str = _setting(
-        JOBSPAN_BACKEND_HEADERS,
-        str,
-        "",
-        "`name=value`, comma-separated, percent-encoded",
-        "sent to that backend with every question: `Authorization=Bearer …`, a tenant",
-    )
-    keep: str = _setting(
-        JOBSPAN_KEEP,
-        _readable(seconds_of),
-        "14d",
-        "`14d`, `36h`, …, `off`",
-        "how long `jobspan serve` keeps a span after its end; a hundredth of it longer at most",
-    )
-    max_size: str = _setting(
-        JOBSPAN_MAX_SIZE,
-        _readable(bytes_of),
-        "10GB",
-        "`500MB`, `5GB`, …, `off`",
-        "the store's size on disk above which `jobspan serve` does not go: the oldest spans make room; 256MB or more",
-    )
-    broker: str = _setting(
-        JOBSPAN_BROKER,
-        str,
-        "",
-        "`redis://host:6379/0`, `amqp://user:password@host/vhost`",
-        "the broker that `queues`, `workers`, `health`, `monitor` and `doctor` look at",
-    )
-    management: str = _setting(
-        JOBSPAN_MANAGEMENT,
-        str,
-        "",
-        "`http://host:15672`",
-        "RabbitMQ's management API; by default port 15672 of the broker's host (15671 with `amqps`)",
-    )
-    limits: str = _setting(
-        JOBSPAN_LIMITS,
-        str,
-        "",
-        "rules apart by `;`",
-        "from when on a queue is not healthy: `waiting=5000; billing: oldest=1m, p95=30s`",
-    )
-
-
 def load(given: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the instrumentation's settings: keyword arguments first, then the environment, then the defaults.
 
     A value that cannot be read is one log line naming the setting, the value and what is allowed; the default holds.
     """
-    return Settings(**_values(Settings, given or {}, environ))
+    return Settings(**values_of(Settings, given or {}, environ))
 
 
-def load_reading(environ: Mapping[str, str] = os.environ) -> ReadingSettings:
-    """Read the reading side's settings from the environment."""
-    return ReadingSettings(**_values(ReadingSettings, {}, environ))
-
-
-def misread(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return a sentence for each variable of either side whose value is not understood."""
-    said: list[str] = []
-    for side in (Settings, ReadingSettings):
-        _values(side, {}, environ, said.append)
-    return tuple(said)
-
-
-def _values(
+def values_of(
     cls: type, given: Mapping[str, Any], environ: Mapping[str, str], say: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
+    """Return what is set of a class of settings; ``say`` is told of each value that is not understood."""
     say = say or _say_once
     values = {}
     for setting in fields(cls):
@@ -298,7 +212,7 @@ def _values(
             continue
         try:
             values[setting.name] = parse(text)
-        except _Unreadable as allowed:
+        except Unreadable as allowed:
             say(f"{name}={text} is not understood: expected {allowed}; using {_as_written(setting.default)}")
     return values
 

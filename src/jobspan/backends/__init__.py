@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobspan.backends.address import default_store, read_address
 from jobspan.errors import UsageError
-from jobspan.settings import load_reading
+from jobspan.reading_settings import load_reading
 
 if TYPE_CHECKING:
     from jobspan.backends.base import Backend

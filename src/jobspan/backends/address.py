@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jobspan.errors import MissingExtra
-from jobspan.settings import load_reading
+from jobspan.reading_settings import load_reading
 
 
 @dataclass(frozen=True, slots=True)

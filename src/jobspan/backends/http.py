@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from jobspan.errors import BackendError, UsageError
-from jobspan.settings import JOBSPAN_BACKEND_HEADERS, load_reading
+from jobspan.reading_settings import load_reading
+from jobspan.settings import JOBSPAN_BACKEND_HEADERS
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ANSWER_S = 30.0

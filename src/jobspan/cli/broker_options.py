@@ -16,7 +16,7 @@ from jobspan.brokers.base import BrokerReader, QueueState
 from jobspan.cli.world import World
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework
-from jobspan.settings import load_reading
+from jobspan.reading_settings import load_reading
 
 DEFAULT_EVERY_S = 2.0
 

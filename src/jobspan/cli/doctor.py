@@ -18,7 +18,7 @@ from jobspan.cli.world import opened
 from jobspan.errors import BackendError, UsageError
 from jobspan.health.findings import Finding, Grade, grade_of
 from jobspan.jobs import Framework
-from jobspan.settings import load_reading
+from jobspan.reading_settings import load_reading
 
 _STYLES = {Grade.HEALTHY: FINE, Grade.WARNING: CAUTION, Grade.CRITICAL: FAILED}
 _INDENT = " " * 10

@@ -17,7 +17,7 @@ from jobspan.health.findings import RunFacts, grade_of
 from jobspan.health.limits import LimitRules
 from jobspan.health.telemetry import facts
 from jobspan.jobs import Broker
-from jobspan.settings import load_reading
+from jobspan.reading_settings import load_reading
 
 _WINDOW = "1h"
 _LIMITS_HELP = "From when on: waiting=5000; billing: oldest=1m, p95=30s.  [env: JOBSPAN_LIMITS]"

@@ -10,7 +10,7 @@ import click
 from jobspan.cli.options import debug_option
 from jobspan.cli.tame import tame_line
 from jobspan.cli.world import World
-from jobspan.settings import load_reading
+from jobspan.reading_settings import load_reading
 
 if TYPE_CHECKING:
     from jobspan.server import Serving

@@ -14,7 +14,7 @@ from jobspan.backends.base import Backend
 from jobspan.brokers.base import BrokerReader
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework
-from jobspan.settings import load_reading
+from jobspan.reading_settings import load_reading
 
 OpenBackend = Callable[[Path | None, str | None], Backend]
 OpenBroker = Callable[[str, tuple[Framework, ...], tuple[str, ...], str], BrokerReader]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jobspan.backends.address import default_store
 from jobspan.errors import JobspanError
+from jobspan.reading_settings import load_reading
 from jobspan.server import GRPC_PORT, HTTP_PORT, LOOPBACK, Serving, serve
-from jobspan.settings import load_reading
 
 _WRONG_USE = 2
 

@@ -8,9 +8,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jobspan import settings
 from jobspan.health.doctor import critical, fine, unknown, warning
 from jobspan.health.findings import Finding
+from jobspan.reading_settings import misread
 
 SIGNALS = ("traces", "metrics", "logs")
 _PROTOCOLS = ("grpc", "http/protobuf")
@@ -26,9 +26,7 @@ def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     known = _known()
     found = [_unknown(name, known) for name in sorted(environ) if name.startswith("OTEL_") and name not in known]
     troubles = [finding for finding in found if finding]
-    troubles += [
-        warning("variable", said, "write one of the values that are expected") for said in settings.misread(environ)
-    ]
+    troubles += [warning("variable", said, "write one of the values that are expected") for said in misread(environ)]
     troubles += _values(environ)
     yield from troubles or [fine("variable", f"{sum(name.startswith('OTEL_') for name in environ)} OTEL_* variables")]
 
