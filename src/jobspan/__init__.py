@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobspan.by_hand import command
-from jobspan.errors import JobspanError
-from jobspan.job_options import options
-
 if TYPE_CHECKING:
+    from jobspan.by_hand import command
+    from jobspan.errors import JobspanError
     from jobspan.instrumentors.celery import CeleryInstrumentor
     from jobspan.instrumentors.commands import CommandInstrumentor
     from jobspan.instrumentors.dramatiq import DramatiqInstrumentor
+    from jobspan.job_options import options
     from jobspan.recording.current import current_job
 
 __version__ = "0.1.0"
@@ -26,18 +25,22 @@ __all__ = [
     "options",
 ]
 
-_LAZY = {
+_HOMES = {
     "CeleryInstrumentor": "jobspan.instrumentors.celery",
     "CommandInstrumentor": "jobspan.instrumentors.commands",
     "DramatiqInstrumentor": "jobspan.instrumentors.dramatiq",
+    "JobspanError": "jobspan.errors",
+    "command": "jobspan.by_hand",
     "current_job": "jobspan.recording.current",
+    "options": "jobspan.job_options",
 }
 
 
 def __getattr__(name: str) -> object:
-    # An instrumentor brings its task library along: it is imported when it is asked for.
-    if name not in _LAZY:
+    # Every program under opentelemetry-instrument imports this, and an instrumentor brings its task library along.
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LAZY[name]), name)
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found

@@ -80,7 +80,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
     supported: ClassVar[tuple[tuple[int, int], tuple[int, int]]]
     entry_point: ClassVar[str]
     contrib: ClassVar[type[Contrib] | None] = None
-    configuration: ClassVar[type] = Configuration
+    configuration = Configuration()
     _asked: ClassVar[set[str]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -12,12 +12,15 @@ from jobspan.settings import Settings
 
 _logger = logging.getLogger("jobspan.configuration")
 
-Configuration: type = make_dataclass(
-    "Configuration",
-    [(setting.name, Any, field(default=None)) for setting in fields(Settings) if setting.default is not MISSING],
-    frozen=True,
-)
-"""The settings by their names. None: not said; values are read as those of ``instrument()`` are."""
+
+class Configuration:
+    """An attribute of a class: the settings by their names, as a dataclass, made when a file is read.
+
+    None: not said; values are read as those of ``instrument()`` are.
+    """
+
+    def __get__(self, _: object, owner: type) -> type:
+        return _made()
 
 
 def is_disabled_by_file(entry_point: str) -> bool:
@@ -28,6 +31,12 @@ def is_disabled_by_file(entry_point: str) -> bool:
     """
     path = os.environ.get("OTEL_CONFIG_FILE")
     return bool(path) and entry_point in _disabled(str(path))
+
+
+@lru_cache(maxsize=1)
+def _made() -> type:
+    names = [setting.name for setting in fields(Settings) if setting.default is not MISSING]
+    return make_dataclass("Configuration", [(name, Any, field(default=None)) for name in names], frozen=True)
 
 
 @lru_cache(maxsize=8)

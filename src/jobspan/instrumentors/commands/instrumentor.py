@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from jobspan import settings
 from jobspan.events import Sink
 from jobspan.instrumentors.base import LibraryInstrumentor
-from jobspan.instrumentors.commands.by_hand import HandHooks
 from jobspan.instrumentors.commands.daemons import Daemons
 from jobspan.instrumentors.commands.programs import ProgramHooks
 from jobspan.instrumentors.commands.script import ScriptHooks
@@ -52,7 +51,7 @@ class CommandInstrumentor(LibraryInstrumentor):
         ScriptHooks(sink, self._excluded).install(self._patches)
         Daemons(sink).install(self._patches)
         ProgramHooks(sink).install(self._patches)
-        HandHooks(sink).install(self._patches)
+        when_imported("jobspan.by_hand", self._hook_by_hand, self._patches)
         when_imported("typer.core", self._hook_typer, self._patches)
         when_imported("django.core.management.base", self._hook_django, self._patches)
 
@@ -60,6 +59,12 @@ class CommandInstrumentor(LibraryInstrumentor):
         from jobspan.instrumentors.commands.click import ClickHooks
 
         ClickHooks(self._termination(), self._excluded).install(module, patches)
+
+    @guarded
+    def _hook_by_hand(self, _: ModuleType) -> None:
+        from jobspan.instrumentors.commands.by_hand import HandHooks
+
+        HandHooks(self._termination()).install(self._patches)
 
     @guarded
     def _hook_typer(self, module: ModuleType) -> None:
