@@ -6,8 +6,10 @@ A script that puts no job pays for no publishes, and one that only puts some for
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_S = 1.0
+"""For which a fork waits; a part is made in milliseconds."""
+
 _making = threading.RLock()
 
 
@@ -42,6 +47,7 @@ class Part(Generic[T]):
         with _making:
             made = vars(owner)
             if self._name not in made:
+                _load_what_needs_the_sdk()
                 made[self._name] = self._make(owner)
             found: T = made[self._name]
             return found
@@ -148,13 +154,20 @@ class Steps(dict[type, Callable[[Any], None]]):
         return step
 
 
+def _load_what_needs_the_sdk() -> None:
+    """Load what a part's first span would load, here where no fork comes in between."""
+    if "opentelemetry.sdk.trace" in sys.modules:
+        from jobspan.recording.sdk import confirmations, ids, span_records  # noqa: F401 - see above
+
+
 def _hold() -> None:
     # A child cannot go on with an import that another thread of its parent had begun.
-    _making.acquire()
+    _making.acquire(timeout=_LONGEST_S)
 
 
 def _go_on() -> None:
-    _making.release()
+    with suppress(RuntimeError):  # it waited in vain
+        _making.release()
 
 
 def _begin_anew() -> None:
