@@ -94,7 +94,7 @@ def _loaded(program: str, folder: Path, *disabled: str) -> set[str]:
         "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(folder / "flight"),
     }
     instrument = Path(sys.executable).with_name("opentelemetry-instrument")
-    started = [instrument, sys.executable, "-X", "importtime", str(script)]
+    started = [str(instrument), sys.executable, "-X", "importtime", str(script)]
     done = subprocess.run(started, env=environ, capture_output=True, text=True, timeout=60, check=True)
     lines = done.stderr.splitlines()
     return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}

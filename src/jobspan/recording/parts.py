@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jobspan.recording.cut_over import CutOver
     from jobspan.recording.deaths import Deaths
     from jobspan.recording.passing import Passing
+    from jobspan.recording.passing_runs import PassingRuns
     from jobspan.recording.publishes import Publishes
     from jobspan.recording.run_spans import RunSpans
     from jobspan.recording.told_runs import ToldRuns
@@ -62,7 +63,7 @@ class Parts:
 
     def make_all(self) -> None:
         """Make what a worker needs: its children are to find it made, not to make it once each."""
-        for name in ("runs", "publishes", "batches", "passing", "deaths"):
+        for name in ("runs", "publishes", "batches", "passing", "passing_runs", "deaths"):
             getattr(self, name)
 
     @Part
@@ -113,10 +114,17 @@ class Parts:
 
     @Part
     def passing(self) -> Passing:
-        """Return what passes on jobs that nobody records."""
+        """Return what passes on publishes that nobody records."""
         from jobspan.recording.passing import Passing
 
         return Passing(self._instruments, self._cut_over)
+
+    @Part
+    def passing_runs(self) -> PassingRuns:
+        """Return what tells runs that nobody records."""
+        from jobspan.recording.passing_runs import PassingRuns
+
+        return PassingRuns(self._instruments)
 
     @Part
     def _cut_over(self) -> CutOver:

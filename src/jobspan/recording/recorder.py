@@ -93,7 +93,7 @@ class Recorder:
     @Part
     def passes_by(self) -> Callable[..., PassingRun | None]:
         """Return a run that nobody records, see ``JobSink``."""
-        return self._parts.passing.run
+        return self._parts.passing_runs.run
 
     def ignores(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether nothing would come of a publish or run with this carrier."""

@@ -1,0 +1,111 @@
+"""Runs of which nothing is recorded: they make their message's context current, as ``passing`` left it there.
+
+Where the job came from is worked out when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.trace import set_span_in_context
+
+from jobspan import conventions as c
+from jobspan.job_options import NOTHING, JobOptions
+from jobspan.jobs import Job
+from jobspan.probes.run_cost import RunCost
+from jobspan.recording import message_field, propagation
+from jobspan.recording.idle import is_idle
+from jobspan.recording.instruments import Instruments
+from jobspan.recording.origin import ORIGIN, Origin
+from jobspan.recording.passing import is_unseen_below
+from jobspan.recording.propagation import Incoming
+from jobspan.recording.run_spans import origin_of_run
+from jobspan.recording.unrecorded import Unrecorded
+
+_NESTED = "child+link"
+_ODD = frozenset("13579bdf")
+
+
+class PassingRuns:
+    """Decides for each run, before more is known of it than its carrier."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._instruments = instruments
+        self._is_nested = instruments.settings.relation == _NESTED
+
+    def run(
+        self,
+        carrier: Mapping[str, Any],
+        job: Callable[[], Job],
+        options: JobOptions,
+        at_ns: int,
+        *,
+        eager: bool = False,
+    ) -> Unrecorded | None:
+        """Return a run that nobody records, and that is to be begun; None: somebody might.
+
+        Args:
+            carrier: what came with it.
+            job: tells what it is, if that is asked for.
+            options: what stands on it.
+            at_ns: when it began.
+            eager: it has no message, and runs where it was called.
+        """
+        instruments = self._instruments
+        if not instruments.has_sdk and is_idle(instruments, carrier):
+            return Unrecorded(job)
+        if eager or not self._is_nested or options is not NOTHING or message_field.decides(carrier.get(c.FIELD)):
+            return None
+        if instruments.has_sdk and _looks_sampled(carrier):
+            return None  # more is to be done, and the context is read then
+        context, publisher = propagation.read_context(carrier, Context())
+        if not is_unseen_below(instruments, publisher):
+            return None
+        inside = context
+        if not publisher.is_valid:
+            span = instruments.unsampled_span()
+            if span is None:
+                return None
+            inside = set_span_in_context(span, context)
+        return PassedBy(job, carrier, Incoming(context, publisher, message_field.NOTHING), inside, at_ns)
+
+
+class PassedBy(Unrecorded):
+    """A run whose message's context is current, and where it came from if somebody asks."""
+
+    __slots__ = ("_at_ns", "_carrier", "_cost", "_found", "_incoming", "_inside", "_outside", "_tell")
+
+    def __init__(
+        self, job: Callable[[], Job], carrier: Mapping[str, Any], incoming: Incoming, inside: Context, at_ns: int
+    ) -> None:
+        self._tell, self._carrier, self._incoming, self._at_ns = job, carrier, incoming, at_ns
+        self._found: Origin | None = None
+        self._cost = RunCost()
+        self._outside, self._inside = otel_context.get_current(), inside
+
+    def begin(self) -> None:
+        """Make its message's context current."""
+        # It counts among the runs that are open, and so in what is said of those beside it.
+        self._cost.begin()
+        otel_context.attach(otel_context.set_value(ORIGIN, self, self._inside))
+
+    def end(self) -> None:
+        """Make current again what was so before."""
+        self._cost.end()
+        otel_context.attach(self._outside)
+
+    def origin(self) -> Origin:
+        """Return what causes what the run does."""
+        if self._found is None:
+            incoming = self._incoming._replace(field=propagation.read_field(self._carrier))
+            self._found = origin_of_run(self._tell(), incoming, _NESTED, self._at_ns)
+        return self._found
+
+
+def _looks_sampled(carrier: Mapping[str, Any]) -> bool:
+    """Say whether a W3C context came along with the sampled flag set, which is the last bit of its last digit."""
+    said = carrier.get("traceparent")
+    return isinstance(said, str) and said[-1:] in _ODD
