@@ -1,9 +1,10 @@
-"""Start-up and memory of a process that runs jobs: with the SDK alone, and with jobspan on top."""
+"""Start-up and memory of a process that runs jobs, and of short programs: the SDK alone, and with jobspan on top."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
+from benchmarks import short_programs
 from benchmarks.children import children, in_turn
 from benchmarks.contenders import JOBSPAN, SDK_ALONE, SDK_WITH_LOADER
 from benchmarks.figures import Figure, figure
@@ -14,8 +15,9 @@ _MIB = 2**20
 
 
 def measure() -> list[Figure]:
-    """Measure both libraries, and that memory stays where it is."""
-    return [*(found for library in LIBRARIES for found in _of(library)), _growth()]
+    """Measure both libraries, programs that are over at once, and that memory stays where it is."""
+    workers = [found for library in LIBRARIES for found in _of(library)]
+    return [*workers, *short_programs.measure(), _growth()]
 
 
 def _of(library: str) -> list[Figure]:

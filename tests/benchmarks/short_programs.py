@@ -1,0 +1,105 @@
+"""What a program that is over at once pays under ``opentelemetry-instrument``: with the SDK alone, and with jobspan.
+
+A script, a Click command and a program that puts one job, each from start to exit, in turn without and with jobspan.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.children import environment
+from benchmarks.figures import Figure, figure
+
+# A few objects more may bring on a collection of the whole heap, which takes longer than all that is compared here.
+_PUBLISHER = """
+import gc
+
+gc.disable()
+
+import celery
+
+app = celery.Celery(broker="memory://")
+
+@app.task
+def send_receipt():
+    pass
+
+send_receipt.delay()
+"""
+_PROGRAMS = {
+    "script": "pass",
+    "command": "import click\n\n@click.command()\ndef main():\n    pass\n\nmain()\n",
+    "publisher": _PUBLISHER,
+}
+# Theirs import the libraries that they are for.
+_THEIRS = "asgi,celery,click,django,wsgi"
+_OURS = "jobspan_celery,jobspan_commands,jobspan_dramatiq"
+
+_STARTS = 15
+_DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+_NEVER_COMPILES = "PYTHONDONTWRITEBYTECODE"
+
+
+def measure() -> list[Figure]:
+    """Measure each program as installed, and the script also where nothing of ours is compiled."""
+    with tempfile.TemporaryDirectory(prefix="jobspan-bench-") as folder:
+        found = [found for name in _PROGRAMS for found in _of(Path(folder), name, is_compiled=True)]
+    with tempfile.TemporaryDirectory(prefix="jobspan-bench-") as folder:
+        return [*found, *_of(Path(folder), "script", is_compiled=False)]
+
+
+def _of(folder: Path, name: str, *, is_compiled: bool) -> list[Figure]:
+    script = folder / f"{name}.py"
+    script.write_text(_PROGRAMS[name])
+    environ = {name: value for name, value in environment(folder / "flight").items() if name != _NEVER_COMPILES}
+    environ |= {
+        # What is executed by opentelemetry-instrument, which is a program of its own.
+        "PYTHONPATH": str(_sitecustomize()),
+        "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    alone = environ | {_DISABLED: f"{_THEIRS},{_OURS}"}
+    ours = environ | {_DISABLED: _THEIRS}
+    _run(script, alone)
+    if is_compiled:
+        _run(script, ours)
+    else:
+        alone[_NEVER_COMPILES] = ours[_NEVER_COMPILES] = "1"
+    cpu, memory = [], []
+    for _ in range(_STARTS):
+        (its_cpu, its_memory), (our_cpu, our_memory) = _run(script, alone), _run(script, ours)
+        cpu.append(our_cpu - its_cpu)
+        memory.append(our_memory - its_memory)
+    said = f"{name}: " if is_compiled else f"{name}, ours not compiled: "
+    aim = 30 if is_compiled else None
+    return [
+        figure("start-up", f"{said}CPU over the SDK alone", "ms", cpu, aim=aim),
+        figure("start-up", f"{said}resident memory over the SDK alone", "MiB", memory, aim=5),
+    ]
+
+
+def _run(script: Path, environ: Mapping[str, str]) -> tuple[float, float]:
+    """Return the CPU time in ms and the highest resident memory in MiB of a program."""
+    process = subprocess.Popen(
+        [sys.executable, str(script)], env=dict(environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{script.name} ended with {process.returncode}")
+    return (used.ru_utime + used.ru_stime) * 1e3, used.ru_maxrss / 1024
+
+
+def _sitecustomize() -> Path:
+    found = find_spec("opentelemetry.instrumentation.auto_instrumentation")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
