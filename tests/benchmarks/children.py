@@ -66,11 +66,18 @@ def environment(flight_folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def children(module: str, names: Sequence[tuple[str, ...]]) -> Iterator[dict[tuple[str, ...], Child]]:
-    """Start a child for each of these arguments; their flight records are where they are by default, in memory."""
+def flight_folder() -> Iterator[Path]:
+    """Make a folder where flight records are by default, in memory."""
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a new folder inside
+    with tempfile.TemporaryDirectory(prefix="jobspan-bench-", dir=shared) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def children(module: str, names: Sequence[tuple[str, ...]]) -> Iterator[dict[tuple[str, ...], Child]]:
+    """Start a child for each of these arguments."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobspan-bench-", dir=shared)))
+        folder = stack.enter_context(flight_folder())
         env = environment(folder)
         found = {}
         for name in names:

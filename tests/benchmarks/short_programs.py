@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.children import environment
+from benchmarks.children import environment, flight_folder
 from benchmarks.figures import Figure, figure
 
 # A few objects more may bring on a collection of the whole heap, which takes longer than all that is compared here.
@@ -48,16 +48,18 @@ _NEVER_COMPILES = "PYTHONDONTWRITEBYTECODE"
 
 def measure() -> list[Figure]:
     """Measure each program as installed, and the script also where nothing of ours is compiled."""
-    with tempfile.TemporaryDirectory(prefix="jobspan-bench-") as folder:
-        found = [found for name in _PROGRAMS for found in _of(Path(folder), name, is_compiled=True)]
-    with tempfile.TemporaryDirectory(prefix="jobspan-bench-") as folder:
-        return [*found, *_of(Path(folder), "script", is_compiled=False)]
+    return [*(found for name in _PROGRAMS for found in _of(name)), *_of("script", is_compiled=False)]
 
 
-def _of(folder: Path, name: str, *, is_compiled: bool) -> list[Figure]:
+def _of(name: str, *, is_compiled: bool = True) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="jobspan-bench-") as made, flight_folder() as flight:
+        return _measured(name, Path(made), environment(flight), is_compiled=is_compiled)
+
+
+def _measured(name: str, folder: Path, environ: dict[str, str], *, is_compiled: bool) -> list[Figure]:
     script = folder / f"{name}.py"
     script.write_text(_PROGRAMS[name])
-    environ = {name: value for name, value in environment(folder / "flight").items() if name != _NEVER_COMPILES}
+    environ.pop(_NEVER_COMPILES, None)
     environ |= {
         # What is executed by opentelemetry-instrument, which is a program of its own.
         "PYTHONPATH": str(_sitecustomize()),
