@@ -1,7 +1,8 @@
 """How a flight file is laid out: a header, then slots of two sizes, a record each.
 
 A record is valid the moment its state is stored, which is done last: a process killed while it writes leaves a free
-slot. The checksum tells a foreign or damaged file.
+slot. The checksum tells a foreign or damaged file. What a span has become at its end is written behind what it was at
+its beginning, into the same slot.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-MAGIC = b"jobspan-flight-1"
+MAGIC = b"jobspan-flight-2"
 SUFFIX, NEW = ".flight", ".new"
 
 HEADER = Struct("=16s36sIQQQQI")
@@ -22,11 +23,15 @@ SEEN = Struct("=Q")
 SEEN_AT = Struct("=16s36sIQQQ").size
 
 FREE, OPEN, UNWINDING, FINISHED = range(4)
-SLOT = Struct("=IIIIQQ")
-"""State, length, checksum, unused, last sign of life in Unix ns, resident bytes at that time."""
+SLOT = Struct("=IIIIIIQQ")
+"""State, length and checksum, those of the end, unused, last sign of life in Unix ns, resident bytes at that time."""
 STATE = Struct("=I")
+LENGTH = Struct("=I")
+LENGTH_AT = 4
+ENDING = Struct("=II")
+ENDING_AT = 12
 READING = Struct("=QQ")
-READING_AT = 16
+READING_AT = 24
 
 
 class Area(NamedTuple):

@@ -28,7 +28,7 @@ from jobspan.flight.layout import (
     SUFFIX,
 )
 from jobspan.flight.owner import Owner, this_process
-from jobspan.flight.records import SpanRecord, decode, decode_mapping
+from jobspan.flight.records import Ending, SpanRecord, decode, decode_ending, decode_mapping
 
 _MAKING_S = 60.0
 _UNTOLD_S = 7 * 24 * 3600.0
@@ -217,12 +217,24 @@ def _slots(fd: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _record(at: int, raw: bytes) -> Left | None:
-    state, length, checksum, _, seen_ns, resident = SLOT.unpack_from(raw)
-    data = raw[SLOT.size : SLOT.size + length]
+    state, length, checksum, end_length, end_checksum, _, seen_ns, resident = SLOT.unpack_from(raw)
+    data, rest = raw[SLOT.size : SLOT.size + length], raw[SLOT.size + length :]
     if state > FINISHED or len(data) != length or crc32(data) != checksum:
         return None
     span = decode(data)
-    return None if span is None else Left(at, state, span, seen_ns, resident)
+    if span is None:
+        return None
+    if end_length and state != OPEN:
+        ending = _ending(rest[:end_length], end_checksum)
+        if ending is not None:
+            span = span.ended(ending)
+        elif state == FINISHED:
+            state = OPEN  # its process died while it wrote the end for a second time
+    return Left(at, state, span, seen_ns, resident)
+
+
+def _ending(data: bytes, checksum: int) -> Ending | None:
+    return decode_ending(data) if crc32(data) == checksum else None
 
 
 def _keeper_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a record holds: a span, open or finished, as plain values."""
+"""What a record holds: a span as plain values, and behind it what the span has become at its end."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ _COMPRESSED = b"x"
 """With which zlib begins, and a record never does."""
 _FITS = SMALL.slot_bytes - SLOT.size
 _MOST_ITEMS = 20
+
+
+Plain = tuple[Any, ...]
+"""The values of one of the classes below, in their order: what is written needs no names."""
 
 
 class SpanRecord(NamedTuple):
@@ -42,18 +46,46 @@ class SpanRecord(NamedTuple):
     more: dict[str, Any] | None = None
     is_safe: bool = False
 
+    def ended(self, ending: Ending) -> SpanRecord:
+        """Return the span as it has become."""
+        return self._replace(
+            name=ending.name,
+            end_ns=ending.end_ns,
+            status=ending.status,
+            attributes=self.attributes | ending.attributes,
+            links=self.links if ending.links is None else ending.links,
+            events=ending.events,
+            more=None,
+            is_safe=False,
+        )
 
-def encode(record: SpanRecord) -> bytes:
+
+class Ending(NamedTuple):
+    """What a span has become at its end: ``attributes`` are those that are new or others, ``links`` None: as before."""
+
+    end_ns: int
+    name: str
+    status: tuple[int, str | None]
+    attributes: dict[str, Any]
+    links: list[tuple[tuple[int, int, int, str, bool], dict[str, Any]]] | None
+    events: tuple[tuple[str, int, dict[str, Any]], ...]
+
+
+def encode(record: Plain) -> bytes:
     """Put a record into bytes; what is not plain in it becomes its text.
 
     The stack of a job that failed makes it long, and there is room for few long ones: they are compressed.
     """
-    plain = tuple(record)  # a tuple of no other kind is written
-    try:
-        data = marshal.dumps(plain, _FORMAT)
-    except ValueError:
-        data = marshal.dumps(_plain(plain), _FORMAT)
+    data = encode_ending(tuple(record))
     return data if len(data) <= _FITS else zlib.compress(data, _FAST)
+
+
+def encode_ending(ending: Plain) -> bytes:
+    """Put what a span has become into bytes."""
+    try:
+        return marshal.dumps(ending, _FORMAT)
+    except ValueError:
+        return marshal.dumps(_plain(ending), _FORMAT)
 
 
 def encode_mapping(attributes: dict[str, Any]) -> bytes:
@@ -67,6 +99,14 @@ def decode(data: bytes) -> SpanRecord | None:
         plain = zlib.decompress(data) if data.startswith(_COMPRESSED) else data
         return SpanRecord(*marshal.loads(plain))  # noqa: S302 - our own file in a folder of our own, checksum verified
     except (ValueError, TypeError, EOFError, zlib.error):
+        return None
+
+
+def decode_ending(data: bytes) -> Ending | None:
+    """Read what a span has become; None when it makes no sense."""
+    try:
+        return Ending(*marshal.loads(data))  # noqa: S302 - as above
+    except (ValueError, TypeError, EOFError):
         return None
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from zlib import crc32
 
 from jobspan.flight.layout import (
+    ENDING,
+    ENDING_AT,
     FILE_BYTES,
     FREE,
     HEADER,
@@ -21,6 +23,8 @@ from jobspan.flight.layout import (
     KEEPER_BYTES,
     LARGE,
     LEAVING_AT,
+    LENGTH,
+    LENGTH_AT,
     MAGIC,
     NEW,
     READING,
@@ -98,9 +102,20 @@ class FlightFile:
             return None
         begin = at + SLOT.size
         self._map[begin : begin + size] = data
-        SLOT.pack_into(self._map, at, FREE, size, crc32(data), 0, 0, 0)
+        SLOT.pack_into(self._map, at, FREE, size, crc32(data), 0, 0, 0, 0, 0)
         STATE.pack_into(self._map, at, state)
         return at
+
+    def end(self, at: int, state: int, data: bytes) -> bool:
+        """Write behind a record what it has become, and say so by its state; False when there is no room for it."""
+        begin = at + SLOT.size + LENGTH.unpack_from(self._map, at + LENGTH_AT)[0]
+        end = begin + len(data)
+        if end > at + (SMALL if at < SMALL.end else LARGE).slot_bytes:
+            return False
+        self._map[begin:end] = data
+        ENDING.pack_into(self._map, at + ENDING_AT, len(data), crc32(data))
+        STATE.pack_into(self._map, at, state)
+        return True
 
     def set_state(self, at: int, state: int) -> None:
         """Say of a record that it is something else now."""
@@ -112,8 +127,8 @@ class FlightFile:
 
     def free(self, at: int) -> None:
         """Clear a record and give its slot to the next, once."""
-        self.clear(at)
-        (self._small if at < SMALL.end else self._large).give_back(at)
+        STATE.pack_into(self._map, at, FREE)
+        (self._small if at < SMALL.end else self._large).free.append(at)
 
     def note(self, at: int, at_ns: int, resident_bytes: int) -> None:
         """Leave a sign of life on an open record."""
@@ -157,22 +172,19 @@ class _Space:
 
     def __init__(self, descriptor: Callable[[], int], area: Area) -> None:
         self._descriptor, self._area = descriptor, area
-        self._free: list[int] = []
+        self.free: list[int] = []
         self._reserved = area.start
         self._reserving = threading.Lock()
 
     def take(self) -> int | None:
         try:
-            return self._free.pop()
+            return self.free.pop()
         except IndexError:
             return self._reserve()
 
-    def give_back(self, at: int) -> None:
-        self._free.append(at)
-
     def _reserve(self) -> int | None:
         with self._reserving:
-            return self._free.pop() if self._free else self._more()
+            return self.free.pop() if self.free else self._more()
 
     def _more(self) -> int | None:
         start, size = self._reserved, self._area.slot_bytes
@@ -185,7 +197,7 @@ class _Space:
         except OSError:
             self._reserved = start
             return None
-        self._free.extend(range(end - size, start, -size))
+        self.free.extend(range(end - size, start, -size))
         return start
 
 

@@ -28,8 +28,9 @@ try:
     from jobspan.flight import layout, lost_runs, records
     from jobspan.flight.folder import default_folder, private_folder, private_place
     from jobspan.flight.lost_runs import LostRun
-    from jobspan.flight.records import SpanRecord
+    from jobspan.flight.records import Plain, SpanRecord
     from jobspan.flight.writing import FlightFile
+    from jobspan.recording.sdk.span_records import ending_of, record_of, resource_of
 except ImportError:  # no file locks: not a POSIX system
     _IS_POSSIBLE = False
 
@@ -41,6 +42,10 @@ KEEPER = "_JOBSPAN_KEEPER"
 _MOST_FINISHED = 1_500
 _SHORTER = (2_000, 200)
 """Characters that are kept of each text of a span that there is no room for."""
+
+
+_Slot = list[int]
+"""Where a record is, and nothing when that has been given back, which whoever takes it out of here does once."""
 
 
 class FlightLog:
@@ -55,9 +60,9 @@ class FlightLog:
         self._exporters = 0
         self._asked: Any = None
         self._provider: Any = None
-        self._open: dict[int, int] = {}
+        self._open: dict[int, tuple[_Slot, Plain]] = {}
         self._left_out: set[int] = set()
-        self._finished: dict[int, int] = {}
+        self._finished: dict[int, _Slot] = {}
         self._confirmed: Counter[int] = Counter()
         self._has_unwound = False
         self._when_unwatched: Callable[[Path], None] | None = None
@@ -119,8 +124,6 @@ class FlightLog:
         folder = self.folder
         if self._file is not None or folder is None:
             return self._file  # another thread was faster, or there is none to be had
-        from jobspan.recording.sdk.span_records import resource_of
-
         resource = records.encode_mapping(resource_of(span)) if span is not None else b""
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
         if watched_by and keeper is None:
@@ -137,16 +140,16 @@ class FlightLog:
 
     def began(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
         """Keep a span that has just begun, with what a survivor adds to it."""
-        span_id = span.get_span_context().span_id
-        if self._is_off or span_id in self._open or not span.get_span_context().trace_flags.sampled:
+        context = span.get_span_context()
+        if self._is_off or context.span_id in self._open or not context.trace_flags.sampled:
             return
         if self._file is None and not self.has_readers:
             return  # nor would one that survives it have anybody to tell
-        file = self.open(span)
-        record = _record_of(span, None, more, is_safe) if file is not None else None
+        file = self._file or self.open(span)
+        record = record_of(span, None, more, is_safe) if file is not None else None
         slot = self._write(file, layout.OPEN, record) if file is not None and record is not None else None
-        if slot is not None:
-            self._open[span_id] = slot
+        if slot is not None and record is not None:
+            self._open[context.span_id] = [slot], record
         else:
             self.leave_out(span)
 
@@ -162,21 +165,27 @@ class FlightLog:
     def finished(self, span: Span, end_ns: int) -> None:
         """Keep a span that is about to be ended, with all it holds, until it has arrived."""
         file = self._file
-        if (
-            file is None
-            or not (self._exporters or self._find_exporters())
-            or not span.get_span_context().trace_flags.sampled
-        ):
+        if file is None or not (self._exporters or self._find_exporters()):
             return
-        span_id = span.get_span_context().span_id
+        context = span.get_span_context()
+        if not context.trace_flags.sampled:
+            return
+        span_id = context.span_id
         if len(self._finished) >= _MOST_FINISHED:
             with contextlib.suppress(RuntimeError):  # another thread has let go of one
                 self._let_go(file, next(iter(self._finished), 0))
-        self._let_go(file, span_id)
-        record = _record_of(span, end_ns)
+        if span_id in self._finished:  # an interrupt came when it was kept already, and now it ends for good
+            self._open.pop(span_id, None)
+            self._let_go(file, span_id)
+        begun = self._open.get(span_id)
+        if begun is not None and _ended(file, begun, layout.FINISHED, span, end_ns):
+            self._finished[span_id] = begun[0]
+            self._open.pop(span_id, None)
+            return
+        record = record_of(span, end_ns)
         slot = self._write(file, layout.FINISHED, record) if record is not None else None
         if slot is not None:
-            self._finished[span_id] = slot
+            self._finished[span_id] = [slot]
 
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
@@ -184,12 +193,16 @@ class FlightLog:
             return
         span_id = span.get_span_context().span_id
         self._left_out.discard(span_id)
-        slot = self._open.get(span_id)
-        if slot is not None and self._file is not None:
-            # An interrupt between any two lines makes this be called again, and a slot may be given back once only.
-            self._file.clear(slot)
-            if self._open.pop(span_id, None) is not None:
-                self._file.free(slot)
+        begun = self._open.get(span_id)
+        if begun is None or self._file is None:
+            return
+        slot, _ = begun
+        if self._finished.get(span_id) is not slot:
+            # An interrupt between any two lines makes this be called again, and then it is clear already.
+            for at in slot:
+                self._file.clear(at)
+            _give_back(self._file, slot)
+        self._open.pop(span_id, None)
 
     def is_kept(self, span: Span) -> bool:
         """Say whether a run's span stands, or is about to, where the process that watches this one can read it."""
@@ -205,16 +218,18 @@ class FlightLog:
         """
         span_id = span.get_span_context().span_id
         self._left_out.discard(span_id)
-        slot, file = self._open.pop(span_id, None), self._file
-        if slot is None or file is None:
+        begun, file = self._open.pop(span_id, None), self._file
+        if begun is None or file is None:
             return
-        record = _record_of(span, end_ns) if end_ns is not None else None
-        ended = self._write(file, layout.UNWINDING, record) if record is not None else None
-        if ended is not None:
-            file.free(slot)
+        ((at,), _), moved_to = begun, None
+        if end_ns is not None and not _ended(file, begun, layout.UNWINDING, span, end_ns):
+            record = record_of(span, end_ns)
+            moved_to = self._write(file, layout.UNWINDING, record) if record is not None else None
+        if moved_to is not None:
+            file.free(at)
         else:
-            file.set_state(slot, layout.UNWINDING)
-        file.note(slot if ended is None else ended, time.time_ns(), resident_bytes() or 0)
+            file.set_state(at, layout.UNWINDING)
+        file.note(at if moved_to is None else moved_to, time.time_ns(), resident_bytes() or 0)
         self._has_unwound = True
 
     def leaving(self) -> None:
@@ -230,8 +245,9 @@ class FlightLog:
         """Leave a sign of life on all open records."""
         file = self._file
         if file is not None:
-            for slot in list(self._open.values()):
-                file.note(slot, at_ns, resident_bytes)
+            for slot, _ in list(self._open.values()):
+                for at in slot:
+                    file.note(at, at_ns, resident_bytes)
             file.seen(at_ns)
 
     def close(self) -> None:
@@ -269,43 +285,54 @@ class FlightLog:
             self._asked = provider if self._exporters else None
         return self._exporters
 
-    def _write(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
-        slot = file.write(state, records.encode(record))
+    def _write(self, file: FlightFile, state: int, record: Plain) -> int | None:
+        at = file.write(state, records.encode(record))
+        return self._write_cut(file, state, SpanRecord(*record)) if at is None else at
+
+    def _write_cut(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
         for longest in _SHORTER:
-            if slot is None:
-                slot = file.write(state, records.encode(records.cut(record, longest)))
-        if slot is None:
-            dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
-        return slot
+            at = file.write(state, records.encode(records.cut(record, longest)))
+            if at is not None:
+                return at
+        dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
+        return None
 
     def _arrived(self, span_ids: Iterable[int]) -> None:
         file = self._file
         if file is None:
             return
         for span_id in span_ids:
-            if span_id not in self._finished:
-                continue
-            if self._exporters > 1:
+            if self._exporters > 1 and span_id in self._finished:
                 self._confirmed[span_id] += 1
                 if self._confirmed[span_id] < self._exporters:
                     continue
+                self._confirmed.pop(span_id, None)
             self._let_go(file, span_id)
 
     def _let_go(self, file: FlightFile, span_id: int) -> None:
-        slot = self._finished.pop(span_id, None)
+        slot = self._finished.get(span_id)
         if slot is not None:
-            file.free(slot)
-            self._confirmed.pop(span_id, None)
+            _give_back(file, slot)
+            self._finished.pop(span_id, None)
 
     def _give_up(self, error: Exception) -> None:
         self._is_off = True
         _logger.warning("no flight record, so the runs of killed processes are not told: %s", error)
 
 
-def _record_of(span: Span, *said: Any) -> SpanRecord | None:
-    from jobspan.recording.sdk.span_records import record_of
+def _ended(file: FlightFile, begun: tuple[_Slot, Plain], state: int, span: Span, end_ns: int) -> bool:
+    """Write behind the record of an open span what it has become; False when that must be a record of its own."""
+    (at,), record = begun
+    ending = ending_of(span, end_ns, record)
+    return ending is not None and file.end(at, state, records.encode_ending(ending))
 
-    return record_of(span, *said)
+
+def _give_back(file: FlightFile, slot: _Slot) -> None:
+    try:
+        at = slot.pop()
+    except IndexError:  # another thread was faster
+        return
+    file.free(at)
 
 
 flight_log = FlightLog()

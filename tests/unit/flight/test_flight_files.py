@@ -16,7 +16,7 @@ import pytest
 from jobspan.flight import layout, reading, records
 from jobspan.flight.folder import default_folder, private_folder, private_place
 from jobspan.flight.owner import Owner, this_process
-from jobspan.flight.records import SpanRecord
+from jobspan.flight.records import Ending, SpanRecord
 from jobspan.flight.writing import FlightFile
 
 NOISE = os.urandom(2_500).hex()
@@ -76,6 +76,44 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
     ]
     assert list(tmp_path.iterdir()) == []
     assert reading.take(path) is None
+
+
+def test_what_a_span_has_become_is_written_behind_what_it_was(tmp_path: Path) -> None:
+    attributes = {"number": 2, "outcome": "failed"}
+    ending = Ending(9, "run again", (2, "no"), attributes, None, (("exception", 8, {"exception.type": "E"}),))
+    torn: list[int] = []
+
+    def work() -> None:
+        file = FlightFile(tmp_path)
+        for number, state in enumerate((layout.FINISHED, layout.UNWINDING, layout.FINISHED, layout.OPEN), 1):
+            at = file.write(layout.OPEN, records.encode(record(number)._replace(more={"pid": 1}, is_safe=True)))
+            assert at is not None
+            assert file.end(at, state, records.encode_ending(ending))
+            torn.append(at)
+        large = file.write(layout.OPEN, records.encode(record(5, NOISE)))
+        assert large is not None
+        assert not file.end(large, layout.FINISHED, bytes(layout.LARGE.slot_bytes))
+        torn_at = torn[2] + layout.ENDING_AT
+        with file.path.open("r+b") as other:
+            other.seek(torn_at + 4)
+            other.write(b"torn")
+
+    in_a_process_that_dies(work)
+    (path,) = tmp_path.iterdir()
+    estate = reading.take(path)
+    assert estate is not None
+    begun = [record(number)._replace(more={"pid": 1}, is_safe=True) for number in range(5)]
+    assert [(left.state, left.span) for left in estate.left] == [
+        (layout.FINISHED, begun[1].ended(ending)),
+        (layout.UNWINDING, begun[2].ended(ending)),
+        (layout.OPEN, begun[3]),
+        (layout.OPEN, begun[4]),
+        (layout.OPEN, record(5, NOISE)),
+    ]
+    assert estate.left[0].span == SpanRecord(
+        1, 1, "", (1, 1, 1, "", True), "run again", 5, 1, {"text": "1", **attributes}, [], *ending[:1],
+        status=(2, "no"), events=ending.events,
+    )  # fmt: skip
 
 
 def test_what_one_takes_and_does_not_live_to_tell_is_there_for_the_next(tmp_path: Path) -> None:

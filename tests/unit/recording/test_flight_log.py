@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import Link, Status, StatusCode
 
-from jobspan.flight import layout
+from jobspan.flight import layout, reading
 from jobspan.recording.flight_log import KEEPER, FlightLog
 
 
@@ -55,6 +57,88 @@ def test_an_interrupted_end_gives_its_slot_back_no_more_than_once(tmp_path: Path
     log.closed(span)
     slots = [file.write(layout.OPEN, b"x") for _ in range(64)]
     assert len(set(slots)) == 64
+    file.remove()
+
+
+@pytest.mark.parametrize("line", range(60))
+def test_an_interrupted_end_is_told_once_and_its_slot_given_back_once(tmp_path: Path, line: int) -> None:
+    """The exporter is done with a span before whoever ended it goes on."""
+    log, provider = FlightLog(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=io.StringIO())))
+    log.configure(str(tmp_path), provider)
+    first, span = (provider.get_tracer("jobs").start_span(name) for name in ("first", "run"))
+    for each in (first, span):
+        log.began(each, {}, is_safe=False)
+    log.finished(first, 1)
+    first.end(1)
+    file = log.open()
+    assert file is not None
+    before, is_interrupted = sys.gettrace(), False
+    sys.settrace(_InterruptAt(line))
+    try:
+        log.finished(span, 2)
+    except _Interrupt:
+        is_interrupted = True
+    finally:
+        sys.settrace(before)
+    if is_interrupted and line % 2:
+        log.finished(span, 2)
+    estate = reading.peek(file.path)
+    assert estate is not None
+    assert is_interrupted or [left.state for left in estate.left] == [layout.FINISHED]
+    span.end(2)
+    log.closed(span)
+    estate = reading.peek(file.path)
+    assert estate is not None
+    assert not estate.left
+    slots = [file.write(layout.OPEN, b"x") for _ in range(64)]
+    assert len(set(slots)) == 64
+    file.remove()
+
+
+@pytest.mark.parametrize("kind", ["unchanged", "more", "other", "dropped", "linked", "too much"])
+def test_what_a_finished_record_holds_is_what_the_span_holds(tmp_path: Path, kind: str) -> None:
+    log, provider = FlightLog(), TracerProvider(span_limits=SpanLimits(max_span_attributes=3, max_links=1))
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=io.StringIO())))
+    log.configure(str(tmp_path), provider)
+    tracer = provider.get_tracer("jobs")
+    link = Link(tracer.start_span("publish").get_span_context(), {"of": "publish"})
+    span: Any = tracer.start_span("run", attributes={"a": 1, "b": 1}, links=[link])
+    log.began(span, {"pid": 4}, is_safe=True)
+    if kind in {"more", "dropped"}:
+        span.set_attribute("c", "new")
+    if kind in {"other", "dropped"}:
+        span.set_attribute("b", True)
+    if kind == "dropped":
+        span.set_attribute("d", 2.5)
+    if kind == "linked":
+        span.add_link(tracer.start_span("lost").get_span_context(), {"of": "lost"})
+    if kind == "too much":
+        span.record_exception(ValueError(os.urandom(4_000).hex()))
+        span.set_status(Status(StatusCode.ERROR, "no"))
+        span.update_name("run anew")
+    log.finished(span, 9)
+    file = log.open()
+    assert file is not None
+    estate = reading.peek(file.path)
+    assert estate is not None
+    ((at, state, found, _, _),) = estate.left
+    assert (state, (at < layout.SMALL.end)) == (layout.FINISHED, kind != "too much")
+    attributes = dict(span.attributes)
+    assert (found.attributes, found.name, found.end_ns) == (attributes, span.name, 9)
+    assert {name: type(value) for name, value in found.attributes.items()} == {
+        name: type(value) for name, value in attributes.items()
+    }
+    assert [(to[1], said) for to, said in found.links] == [
+        (to.context.span_id, dict(to.attributes)) for to in span.links
+    ]
+    assert [name for name, *_ in found.events] == [event.name for event in span.events]
+    assert found.status == (span.status.status_code.value, span.status.description)
+    assert (found.more, found.is_safe) == (None, False)
+    log.closed(span)
+    estate = reading.peek(file.path)
+    assert estate is not None
+    assert [left.state for left in estate.left] == [layout.FINISHED]
     file.remove()
 
 

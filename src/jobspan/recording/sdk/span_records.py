@@ -9,6 +9,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
     Link,
     NonRecordingSpan,
     Span,
@@ -22,35 +23,55 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from jobspan.flight.records import SpanRecord
+from jobspan.flight.records import Plain, SpanRecord
 
-_Plain = tuple[int, int, int, str, bool]
+_Context = tuple[int, int, int, str, bool]
+_ATTRIBUTES, _LINKS = map(SpanRecord._fields.index, ("attributes", "links"))
 
 
 def record_of(
     span: Any, end_ns: int | None = None, more: dict[str, Any] | None = None, is_safe: bool = False
-) -> SpanRecord | None:
-    """Return what a span of the SDK holds; None when it is not the SDK's."""
+) -> Plain | None:
+    """Return what a span of the SDK holds, as the values of a ``SpanRecord``; None when it is not the SDK's."""
     try:
-        me, parent, status = span.context, span.parent, span.status
-        return SpanRecord(
-            me.trace_id,
-            me.span_id,
-            _text(me.trace_state),
+        (trace_id, span_id, _, state, _), parent, status = _plain(span.context), span.parent, span.status
+        return (
+            trace_id,
+            span_id,
+            state,
             None if parent is None else _plain(parent),
             span.name,
             span.kind._value_,  # a third of the time that the property takes
             span.start_time,
             _values(span._attributes),  # noqa: SLF001 - no copy
-            [(_plain(link.context), _values(link.attributes)) for link in span._links],  # noqa: SLF001 - no copy
+            _links_of(span),
             end_ns,
             (status.status_code._value_, status.description),
-            tuple([(event.name, event.timestamp, _values(event.attributes)) for event in span._events]),  # noqa: SLF001
+            _events_of(span),
             more,
             is_safe,
         )
     except AttributeError:
         return None
+
+
+def ending_of(span: Any, end_ns: int, begun: Plain) -> Plain | None:
+    """Return what a span has become since its record was made, as the values of an ``Ending``.
+
+    None when it has lost some of what it held: the SDK keeps so many attributes and drops the oldest.
+    """
+    now, before, links = _values(span._attributes), begun[_ATTRIBUTES], span._links  # noqa: SLF001 - no copy
+    if not before.keys() <= now.keys():
+        return None
+    status = span.status
+    return (
+        end_ns,
+        span.name,
+        (status.status_code._value_, status.description),
+        {name: value for name, value in now.items() if before.get(name) is not value},
+        _links_of(span) if len(links) != len(begun[_LINKS]) or links.dropped else None,
+        _events_of(span),
+    )
 
 
 def resource_of(span: Any) -> dict[str, Any]:
@@ -133,15 +154,26 @@ def _values(attributes: Any) -> dict[str, Any]:
     return dict(inner if inner is not None else attributes or {})
 
 
-def _plain(context: SpanContext) -> _Plain:
-    return context.trace_id, context.span_id, int(context.trace_flags), _text(context.trace_state), context.is_remote
+def _links_of(span: Any) -> list[tuple[_Context, dict[str, Any]]]:
+    links = span._links  # noqa: SLF001 - no copy
+    return [(_plain(link.context), _values(link.attributes)) for link in links] if links else []
+
+
+def _events_of(span: Any) -> tuple[tuple[str, int, dict[str, Any]], ...]:
+    events = span._events  # noqa: SLF001 - no copy
+    return tuple([(event.name, event.timestamp, _values(event.attributes)) for event in events]) if events else ()
+
+
+def _plain(context: SpanContext) -> _Context:
+    trace_id, span_id, is_remote, flags, state, _ = context  # a tuple, whose properties cost as much as all the rest
+    return trace_id, span_id, flags | 0, "" if state is DEFAULT_TRACE_STATE else _text(state), is_remote
 
 
 def _text(state: TraceState) -> str:
     return state.to_header() if state else ""
 
 
-def _context(plain: _Plain) -> SpanContext:
+def _context(plain: _Context) -> SpanContext:
     trace_id, span_id, flags, state, is_remote = plain
     return SpanContext(
         trace_id,
@@ -152,5 +184,5 @@ def _context(plain: _Plain) -> SpanContext:
     )
 
 
-def _remote(plain: _Plain) -> NonRecordingSpan:
+def _remote(plain: _Context) -> NonRecordingSpan:
     return NonRecordingSpan(_context(plain))
