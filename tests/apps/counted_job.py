@@ -1,4 +1,6 @@
-"""Prints how many of our bytecodes a job takes, put and run: recorded, not sampled, without an SDK, and measured.
+"""Prints how many of our bytecodes a job takes, put and run: recorded, not sampled, without an SDK, measured, kept.
+
+Kept is what is recorded with a flight record, from a process that runs jobs to an exporter that has sent it.
 
 In a process of its own: what other tests leave open or set up would be paid here.
 """
@@ -6,12 +8,15 @@ In a process of its own: what other tests leave open or set up would be paid her
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import jobspan
@@ -26,8 +31,8 @@ OURS = Path(jobspan.__file__).parent
 class Job:
     """The events of one job, told in two steps."""
 
-    def __init__(self, provider: Any, meter_provider: Any = None) -> None:
-        self.tell = Recorder(Settings(state_dir="off"), tracer_provider=provider, meter_provider=meter_provider)
+    def __init__(self, provider: Any, meter_provider: Any = None, state_dir: str = "off") -> None:
+        self.tell = Recorder(Settings(state_dir=state_dir), tracer_provider=provider, meter_provider=meter_provider)
         self.carrier: dict[str, Any] = {}
 
     def publish(self) -> None:
@@ -50,6 +55,21 @@ class Job:
             self.tell(event)
 
 
+class Nowhere(SpanExporter):
+    """Sends nothing, and says that it has."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Forget them."""
+        return SpanExportResult.SUCCESS
+
+
+def exported() -> TracerProvider:
+    """Return a provider each of whose spans is sent when it ends."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(Nowhere()))
+    return provider
+
+
 if __name__ == "__main__":
     providers = {
         "recorded": TracerProvider(),
@@ -58,4 +78,6 @@ if __name__ == "__main__":
     }
     counted = {name: Job(provider).counted() for name, provider in providers.items()}
     measured = Job(TracerProvider(), MeterProvider([InMemoryMetricReader()])).counted()
-    print(json.dumps({**counted, "recorded and measured": measured}))
+    with TemporaryDirectory() as folder:
+        kept = Job(exported(), state_dir=folder).counted()
+    print(json.dumps({**counted, "recorded and measured": measured, "recorded and kept": kept}))

@@ -61,7 +61,7 @@ def _flight_steps(folder: Path) -> dict[str, Callable[[], Any]]:
 
     def finished() -> None:
         log.finished(span, 1)
-        log._arrived([span_id])
+        log._unarrived._arrived([span_id])
 
     opened()
     return {

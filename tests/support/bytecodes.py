@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
@@ -17,11 +18,11 @@ def bytecodes_of(work: Callable[[], Any], package: Path) -> int:
 def _monitored(work: Callable[[], Any], beginning: str) -> int:
     # Since Python 3.12 a trace function is not told of each opcode of the frames below it.
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined]  # the oldest Python has none
-    tool, count = monitoring.PROFILER_ID, 0
+    tool, thread, count = monitoring.PROFILER_ID, get_ident(), 0
 
     def instruction(code: CodeType, _: int) -> None:
         nonlocal count
-        count += code.co_filename.startswith(beginning)
+        count += code.co_filename.startswith(beginning) and get_ident() == thread
 
     monitoring.use_tool_id(tool, "bytecodes")
     try:

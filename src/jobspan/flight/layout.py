@@ -25,6 +25,8 @@ SEEN_AT = Struct("=16s36sIQQQ").size
 FREE, OPEN, UNWINDING, FINISHED = range(4)
 SLOT = Struct("=IIIIIIQQ")
 """State, length and checksum, those of the end, unused, last sign of life in Unix ns, resident bytes at that time."""
+FRESH = Struct(f"=III{SLOT.size - 12}x")
+"""The same of a record that has no more yet."""
 STATE = Struct("=I")
 LENGTH = Struct("=I")
 LENGTH_AT = 4

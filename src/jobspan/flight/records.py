@@ -48,27 +48,20 @@ class SpanRecord(NamedTuple):
 
     def ended(self, ending: Ending) -> SpanRecord:
         """Return the span as it has become."""
-        return self._replace(
-            name=ending.name,
-            end_ns=ending.end_ns,
-            status=ending.status,
-            attributes=self.attributes | ending.attributes,
-            links=self.links if ending.links is None else ending.links,
-            events=ending.events,
-            more=None,
-            is_safe=False,
-        )
+        become = {name: value for name, value in ending._asdict().items() if value is not None}
+        become["attributes"] = self.attributes | ending.attributes
+        return self._replace(**become, more=None, is_safe=False)
 
 
 class Ending(NamedTuple):
-    """What a span has become at its end: ``attributes`` are those that are new or others, ``links`` None: as before."""
+    """What a span has become at its end: the attributes that it had not before, and what else is not as before."""
 
     end_ns: int
-    name: str
-    status: tuple[int, str | None]
     attributes: dict[str, Any]
-    links: list[tuple[tuple[int, int, int, str, bool], dict[str, Any]]] | None
-    events: tuple[tuple[str, int, dict[str, Any]], ...]
+    name: str | None = None
+    status: tuple[int, str | None] | None = None
+    events: tuple[tuple[str, int, dict[str, Any]], ...] | None = None
+    links: list[tuple[tuple[int, int, int, str, bool], dict[str, Any]]] | None = None
 
 
 def encode(record: Plain) -> bytes:
@@ -76,7 +69,10 @@ def encode(record: Plain) -> bytes:
 
     The stack of a job that failed makes it long, and there is room for few long ones: they are compressed.
     """
-    data = encode_ending(tuple(record))
+    try:
+        data = marshal.dumps(record, _FORMAT)
+    except ValueError:
+        data = marshal.dumps(_plain(record), _FORMAT)
     return data if len(data) <= _FITS else zlib.compress(data, _FAST)
 
 
@@ -150,7 +146,8 @@ def _plain(value: Any) -> Any:
 
 _PLAIN: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     (dict, lambda value: {str(k): _plain(v) for k, v in value.items()}),
-    ((list, tuple), lambda value: tuple(map(_plain, value))),
+    (list, lambda value: list(map(_plain, value))),
+    (tuple, lambda value: tuple(map(_plain, value))),
     (bool, bool),
     (int, int),
     (float, float),

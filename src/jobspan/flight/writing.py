@@ -18,6 +18,7 @@ from jobspan.flight.layout import (
     ENDING_AT,
     FILE_BYTES,
     FREE,
+    FRESH,
     HEADER,
     HEADER_BYTES,
     KEEPER_BYTES,
@@ -40,6 +41,10 @@ from jobspan.flight.layout import (
 from jobspan.flight.owner import this_process
 
 _AT_ONCE = 32
+_HEAD = SLOT.size
+_SMALL_FITS, _LARGE_FITS = SMALL.slot_bytes - _HEAD, LARGE.slot_bytes - _HEAD
+_write_fresh, _write_ending, _write_state = FRESH.pack_into, ENDING.pack_into, STATE.pack_into
+_read_length = LENGTH.unpack_from
 
 _abandoned: list[mmap.mmap] = []
 """A map closes its own copy of a descriptor: where the process has closed that, it is somebody else's by now."""
@@ -92,43 +97,46 @@ class FlightFile:
     def write(self, state: int, data: bytes) -> int | None:
         """Write a record and return its slot, to be freed; None when there is no room for it."""
         size = len(data)
-        if size <= SMALL.slot_bytes - SLOT.size:
-            at = self._small.take()
-        elif size <= LARGE.slot_bytes - SLOT.size:
-            at = self._large.take()
-        else:
+        if size > _LARGE_FITS:
             return None
-        if at is None:
-            return None
-        begin = at + SLOT.size
-        self._map[begin : begin + size] = data
-        SLOT.pack_into(self._map, at, FREE, size, crc32(data), 0, 0, 0, 0, 0)
-        STATE.pack_into(self._map, at, state)
+        space = self._small if size <= _SMALL_FITS else self._large
+        try:
+            at = space.free.pop()
+        except IndexError:
+            reserved = space.reserve()
+            if reserved is None:
+                return None
+            at = reserved
+        memory, begin = self._map, at + _HEAD
+        memory[begin : begin + size] = data
+        _write_fresh(memory, at, FREE, size, crc32(data))
+        _write_state(memory, at, state)
         return at
 
     def end(self, at: int, state: int, data: bytes) -> bool:
         """Write behind a record what it has become, and say so by its state; False when there is no room for it."""
-        begin = at + SLOT.size + LENGTH.unpack_from(self._map, at + LENGTH_AT)[0]
-        end = begin + len(data)
-        if end > at + (SMALL if at < SMALL.end else LARGE).slot_bytes:
+        memory, size = self._map, len(data)
+        (length,) = _read_length(memory, at + LENGTH_AT)
+        if length + size > (_SMALL_FITS if at < LARGE.start else _LARGE_FITS):
             return False
-        self._map[begin:end] = data
-        ENDING.pack_into(self._map, at + ENDING_AT, len(data), crc32(data))
-        STATE.pack_into(self._map, at, state)
+        begin = at + _HEAD + length
+        memory[begin : begin + size] = data
+        _write_ending(memory, at + ENDING_AT, size, crc32(data))
+        _write_state(memory, at, state)
         return True
 
     def set_state(self, at: int, state: int) -> None:
         """Say of a record that it is something else now."""
-        STATE.pack_into(self._map, at, state)
+        _write_state(self._map, at, state)
 
     def clear(self, at: int) -> None:
         """Clear a record; its slot is not yet free."""
-        STATE.pack_into(self._map, at, FREE)
+        _write_state(self._map, at, FREE)
 
     def free(self, at: int) -> None:
         """Clear a record and give its slot to the next, once."""
-        STATE.pack_into(self._map, at, FREE)
-        (self._small if at < SMALL.end else self._large).free.append(at)
+        _write_state(self._map, at, FREE)
+        (self._small if at < LARGE.start else self._large).free.append(at)
 
     def note(self, at: int, at_ns: int, resident_bytes: int) -> None:
         """Leave a sign of life on an open record."""
@@ -140,7 +148,7 @@ class FlightFile:
 
     def say_leaving(self) -> None:
         """Say that the process leaves by itself: what it leaves open was cut off by that, not by a death."""
-        STATE.pack_into(self._map, LEAVING_AT, 1)
+        _write_state(self._map, LEAVING_AT, 1)
 
     def leave(self) -> None:
         """Let go of it: after a fork it is the parent's, and its lock must end with the parent."""
@@ -176,13 +184,8 @@ class _Space:
         self._reserved = area.start
         self._reserving = threading.Lock()
 
-    def take(self) -> int | None:
-        try:
-            return self.free.pop()
-        except IndexError:
-            return self._reserve()
-
-    def _reserve(self) -> int | None:
+    def reserve(self) -> int | None:
+        """Take a slot where none is free; None when there is no room for more."""
         with self._reserving:
             return self.free.pop() if self.free else self._more()
 

@@ -11,8 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,15 @@ from jobspan.probes.memory import resident_bytes
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last, share_the_deadline
 from jobspan.recording.sdk.pipeline import leads_somewhere
+from jobspan.recording.unarrived import MOST_UNARRIVED, Slot, Unarrived, give_back
 
 _IS_POSSIBLE = True
 try:
-    from jobspan.flight import layout, lost_runs, records
+    from jobspan.flight import lost_runs
     from jobspan.flight.folder import default_folder, private_folder, private_place
+    from jobspan.flight.layout import FINISHED, OPEN, UNWINDING
     from jobspan.flight.lost_runs import LostRun
-    from jobspan.flight.records import Plain, SpanRecord
+    from jobspan.flight.records import Plain, SpanRecord, cut, encode, encode_ending, encode_mapping
     from jobspan.flight.writing import FlightFile
     from jobspan.recording.sdk.span_records import ending_of, record_of, resource_of
 except ImportError:  # no file locks: not a POSIX system
@@ -39,13 +40,11 @@ _logger = logging.getLogger("jobspan.flight")
 KEEPER = "_JOBSPAN_KEEPER"
 """Environment variable by which a worker's main process tells its children that it watches them: its file's name."""
 
-_MOST_FINISHED = 1_500
 _SHORTER = (2_000, 200)
 """Characters that are kept of each text of a span that there is no room for."""
 
 
-_Slot = list[int]
-"""Where a record is, and nothing when that has been given back, which whoever takes it out of here does once."""
+_SPAN_ID = 1
 
 
 class FlightLog:
@@ -57,13 +56,10 @@ class FlightLog:
         self._file: FlightFile | None = None
         self._is_watched = False
         self._opening = threading.Lock()
-        self._exporters = 0
-        self._asked: Any = None
         self._provider: Any = None
-        self._open: dict[int, tuple[_Slot, Plain]] = {}
+        self._open: dict[Span, tuple[Slot, Plain]] = {}
         self._left_out: set[int] = set()
-        self._finished: dict[int, _Slot] = {}
-        self._confirmed: Counter[int] = Counter()
+        self._unarrived = Unarrived()
         self._has_unwound = False
         self._when_unwatched: Callable[[Path], None] | None = None
 
@@ -124,13 +120,13 @@ class FlightLog:
         folder = self.folder
         if self._file is not None or folder is None:
             return self._file  # another thread was faster, or there is none to be had
-        resource = records.encode_mapping(resource_of(span)) if span is not None else b""
+        resource = encode_mapping(resource_of(span)) if span is not None else b""
         watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
         if watched_by and keeper is None:
             share_the_deadline()
         self._is_watched = bool(watched_by)
         try:
-            self._file = FlightFile(folder, watched_by, resource)
+            self._file = self._unarrived.file = FlightFile(folder, watched_by, resource)
         except OSError as error:
             self._give_up(error)
             return None
@@ -140,17 +136,19 @@ class FlightLog:
 
     def began(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
         """Keep a span that has just begun, with what a survivor adds to it."""
-        context = span.get_span_context()
-        if self._is_off or context.span_id in self._open or not context.trace_flags.sampled:
+        if self._is_off or span in self._open:
             return
-        if self._file is None and not self.has_readers:
-            return  # nor would one that survives it have anybody to tell
-        file = self._file or self.open(span)
-        record = record_of(span, None, more, is_safe) if file is not None else None
-        slot = self._write(file, layout.OPEN, record) if file is not None and record is not None else None
-        if slot is not None and record is not None:
-            self._open[context.span_id] = [slot], record
-        else:
+        record, file = record_of(span, None, more, is_safe), self._file
+        if file is None and span.get_span_context().trace_flags.sampled:
+            if not self.has_readers:
+                return  # nor would one that survives it have anybody to tell
+            file = self.open(span)
+        if record is not None and file is not None:
+            at = file.write(OPEN, encode(record)) or _write_cut(file, OPEN, record)
+            if at is not None:
+                self._open[span] = [at], record
+                return
+        if span.get_span_context().trace_flags.sampled:
             self.leave_out(span)
 
     def leave_out(self, span: Span) -> None:
@@ -164,28 +162,35 @@ class FlightLog:
 
     def finished(self, span: Span, end_ns: int) -> None:
         """Keep a span that is about to be ended, with all it holds, until it has arrived."""
-        file = self._file
-        if file is None or not (self._exporters or self._find_exporters()):
+        file, unarrived = self._file, self._unarrived
+        if file is None or not (
+            unarrived.exporters or unarrived.find_exporters(self._provider or get_tracer_provider())
+        ):
             return
-        context = span.get_span_context()
-        if not context.trace_flags.sampled:
-            return
-        span_id = context.span_id
-        if len(self._finished) >= _MOST_FINISHED:
-            with contextlib.suppress(RuntimeError):  # another thread has let go of one
-                self._let_go(file, next(iter(self._finished), 0))
-        if span_id in self._finished:  # an interrupt came when it was kept already, and now it ends for good
-            self._open.pop(span_id, None)
-            self._let_go(file, span_id)
-        begun = self._open.get(span_id)
-        if begun is not None and _ended(file, begun, layout.FINISHED, span, end_ns):
-            self._finished[span_id] = begun[0]
-            self._open.pop(span_id, None)
-            return
+        if len(unarrived.slots) >= MOST_UNARRIVED:
+            unarrived.let_go_of_the_oldest()
+        begun = self._open.get(span)
+        if begun is not None and begun[1][_SPAN_ID] not in unarrived.slots:
+            slot, record = begun
+            ending = ending_of(span, end_ns, record)
+            if ending is not None and file.end(slot[0], FINISHED, encode_ending(ending)):
+                unarrived.slots[record[_SPAN_ID]] = slot
+                del self._open[span]
+                return
+        self._finished_alone(file, span, end_ns)
+
+    def _finished_alone(self, file: FlightFile, span: Span, end_ns: int) -> None:
+        """Keep a finished span in a record of its own."""
         record = record_of(span, end_ns)
-        slot = self._write(file, layout.FINISHED, record) if record is not None else None
-        if slot is not None:
-            self._finished[span_id] = [slot]
+        if record is None:
+            return
+        span_id = record[_SPAN_ID]
+        if span_id in self._unarrived.slots:  # an interrupt came when it was kept already, and now it ends for good
+            self._open.pop(span, None)
+            self._unarrived.let_go(span_id)
+        at = file.write(FINISHED, encode(record)) or _write_cut(file, FINISHED, record)
+        if at is not None:
+            self._unarrived.slots[span_id] = [at]
 
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
@@ -193,16 +198,16 @@ class FlightLog:
             return
         span_id = span.get_span_context().span_id
         self._left_out.discard(span_id)
-        begun = self._open.get(span_id)
+        begun = self._open.get(span)
         if begun is None or self._file is None:
             return
         slot, _ = begun
-        if self._finished.get(span_id) is not slot:
+        if self._unarrived.slots.get(span_id) is not slot:
             # An interrupt between any two lines makes this be called again, and then it is clear already.
             for at in slot:
                 self._file.clear(at)
-            _give_back(self._file, slot)
-        self._open.pop(span_id, None)
+            give_back(self._file, slot)
+        self._open.pop(span, None)
 
     def is_kept(self, span: Span) -> bool:
         """Say whether a run's span stands, or is about to, where the process that watches this one can read it."""
@@ -216,20 +221,20 @@ class FlightLog:
 
         ``end_ns`` is when it ended all the same, with all that it holds by then.
         """
-        span_id = span.get_span_context().span_id
-        self._left_out.discard(span_id)
-        begun, file = self._open.pop(span_id, None), self._file
+        self._left_out.discard(span.get_span_context().span_id)
+        begun, file = self._open.pop(span, None), self._file
         if begun is None or file is None:
             return
-        ((at,), _), moved_to = begun, None
-        if end_ns is not None and not _ended(file, begun, layout.UNWINDING, span, end_ns):
-            record = record_of(span, end_ns)
-            moved_to = self._write(file, layout.UNWINDING, record) if record is not None else None
-        if moved_to is not None:
+        (at,), _ = begun
+        record = record_of(span, end_ns) if end_ns is not None else None
+        ended = None
+        if record is not None:
+            ended = file.write(UNWINDING, encode(record)) or _write_cut(file, UNWINDING, record)
+        if ended is not None:
             file.free(at)
         else:
-            file.set_state(at, layout.UNWINDING)
-        file.note(at if moved_to is None else moved_to, time.time_ns(), resident_bytes() or 0)
+            file.set_state(at, UNWINDING)
+        file.note(ended or at, time.time_ns(), resident_bytes() or 0)
         self._has_unwound = True
 
     def leaving(self) -> None:
@@ -253,8 +258,8 @@ class FlightLog:
     def close(self) -> None:
         """Take the file away when this process leaves nothing untold."""
         file = self._file
-        if file is not None and not self._open and not self._finished and not self._has_unwound:
-            self._file = None
+        if file is not None and not self._open and not self._unarrived.slots and not self._has_unwound:
+            self._file = self._unarrived.file = None
             file.remove()
 
     def forget(self) -> None:
@@ -263,76 +268,28 @@ class FlightLog:
         if file is not None and os.environ.get(KEEPER) == file.name and not self.has_readers:
             # An SDK that only the children set up: what the parent told would go nowhere.
             del os.environ[KEEPER]
-        self._asked, self._exporters = None, 0
         self._opening = threading.Lock()
         self._open.clear()
         self._left_out.clear()
-        self._finished.clear()
-        self._confirmed.clear()
+        self._unarrived.forget()
         self._has_unwound = False
         if file is not None:
             with contextlib.suppress(OSError):
                 file.leave()
-
-    def _find_exporters(self) -> int:
-        """Have the exporters tell what arrives; the provider may be set after our first span."""
-        provider = self._provider or get_tracer_provider()
-        if provider is not self._asked:
-            from jobspan.recording.sdk.confirmations import confirm_to
-
-            self._exporters = confirm_to(self._arrived, provider)
-            # One without exporters may yet be given some.
-            self._asked = provider if self._exporters else None
-        return self._exporters
-
-    def _write(self, file: FlightFile, state: int, record: Plain) -> int | None:
-        at = file.write(state, records.encode(record))
-        return self._write_cut(file, state, SpanRecord(*record)) if at is None else at
-
-    def _write_cut(self, file: FlightFile, state: int, record: SpanRecord) -> int | None:
-        for longest in _SHORTER:
-            at = file.write(state, records.encode(records.cut(record, longest)))
-            if at is not None:
-                return at
-        dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
-        return None
-
-    def _arrived(self, span_ids: Iterable[int]) -> None:
-        file = self._file
-        if file is None:
-            return
-        for span_id in span_ids:
-            if self._exporters > 1 and span_id in self._finished:
-                self._confirmed[span_id] += 1
-                if self._confirmed[span_id] < self._exporters:
-                    continue
-                self._confirmed.pop(span_id, None)
-            self._let_go(file, span_id)
-
-    def _let_go(self, file: FlightFile, span_id: int) -> None:
-        slot = self._finished.get(span_id)
-        if slot is not None:
-            _give_back(file, slot)
-            self._finished.pop(span_id, None)
 
     def _give_up(self, error: Exception) -> None:
         self._is_off = True
         _logger.warning("no flight record, so the runs of killed processes are not told: %s", error)
 
 
-def _ended(file: FlightFile, begun: tuple[_Slot, Plain], state: int, span: Span, end_ns: int) -> bool:
-    """Write behind the record of an open span what it has become; False when that must be a record of its own."""
-    (at,), record = begun
-    ending = ending_of(span, end_ns, record)
-    return ending is not None and file.end(at, state, records.encode_ending(ending))
-
-
-def _give_back(file: FlightFile, slot: _Slot) -> None:
-    try:
-        at = slot.pop()
-    except IndexError:  # another thread was faster
-        return
-    file.free(at)
+def _write_cut(file: FlightFile, state: int, record: Plain) -> int | None:
+    """Write a record that there is no room for with its texts cut."""
+    for longest in _SHORTER:
+        at = file.write(state, encode(cut(SpanRecord(*record), longest)))
+        if at is not None:
+            return at
+    dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")
+    return None
 
 
 flight_log = FlightLog()
