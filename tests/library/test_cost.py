@@ -16,9 +16,9 @@ CEILINGS = {
     ("celery", "recorded"): (1900, 2640),
     ("celery", "not sampled"): (710, 650),
     ("celery", "no SDK"): (240, 395),
-    ("dramatiq", "recorded"): (2040, 3060),
-    ("dramatiq", "not sampled"): (860, 885),
-    ("dramatiq", "no SDK"): (270, 620),
+    ("dramatiq", "recorded"): (1840, 2920),
+    ("dramatiq", "not sampled"): (800, 905),
+    ("dramatiq", "no SDK"): (265, 640),
 }
 TESTS = Path(__file__).parents[1]
 

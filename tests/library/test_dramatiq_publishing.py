@@ -9,8 +9,10 @@ import dramatiq
 import pytest
 from dramatiq import Worker, pipeline
 from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import Retries
 
 from jobspan import DramatiqInstrumentor
+from jobspan.instrumentors.dramatiq.mapping import BrokerWords
 from jobspan.runs import Span
 from library.conftest import Instrumentation
 from support.waiting import wait_until
@@ -131,3 +133,21 @@ def test_an_aborted_message_is_revoked(instrumentation: Instrumentation) -> None
     do_all(broker, until=lambda: named(instrumentation, "run job"))
     (ran,) = named(instrumentation, "run job")
     assert (ran.attributes["jobspan.job.outcome"], ran.status, ran.start_ns) == ("revoked", "unset", ran.end_ns)
+
+
+def test_how_often_a_job_may_run_is_what_limits_it_now() -> None:
+    broker, words = StubBroker(), BrokerWords()
+    job = actor(lambda: None, actor_name="job", broker=broker)
+    message = job.message()
+    found = [words.max_attempts(broker, message)]
+    (retries,) = [each for each in broker.middleware if isinstance(each, Retries)]
+    retries.max_retries = 4
+    found.append(words.max_attempts(broker, message))
+    broker.middleware[broker.middleware.index(retries)] = Retries(max_retries=2)
+    found.append(words.max_attempts(broker, message))
+    job.options["max_retries"] = 1
+    found.append(words.max_attempts(broker, message))
+    del job.options["max_retries"]
+    broker.middleware[:] = [each for each in broker.middleware if not isinstance(each, Retries)]
+    found.append(words.max_attempts(broker, message))
+    assert found == [21, 5, 3, 2, None]

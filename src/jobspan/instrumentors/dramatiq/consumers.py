@@ -23,15 +23,11 @@ from jobspan.jobs import Framework, Job, Outcome
 RECEIVED = "_jobspan_received_ns"
 
 _consuming: ContextVar[Any] = ContextVar("jobspan_dramatiq_consumer", default=None)
-_handing_over: ContextVar[bool] = ContextVar("jobspan_dramatiq_hand_over", default=False)
+handing_over: ContextVar[bool] = ContextVar("jobspan_dramatiq_hand_over", default=False)
+"""Whether a consumer puts delayed messages, whose time has come, from the delay queue on their queue.
 
-
-def is_handing_over() -> bool:
-    """Say whether a consumer puts delayed messages, whose time has come, from the delay queue on their queue.
-
-    That is the second half of publishes that were told when they were asked for.
-    """
-    return _handing_over.get()
+That is the second half of publishes that were told when they were asked for.
+"""
 
 
 class Consumers:
@@ -105,11 +101,11 @@ def _handle_message(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], 
 
 
 def _hand_over(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    token = _handing_over.set(True)
+    token = handing_over.set(True)
     try:
         return wrapped(*args, **kwargs)
     finally:
-        _handing_over.reset(token)
+        handing_over.reset(token)
 
 
 def _readable_part(data: Any) -> dict[str, Any]:

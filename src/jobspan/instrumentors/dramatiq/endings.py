@@ -23,12 +23,14 @@ _SKIPPED_BY = {
 
 def processed(run: Run, message: Any, error: BaseException | None, max_attempts: int | None, at_ns: int) -> RunFinished:
     """Return the end of a run whose message was processed, or raised; Retries has decided by now."""
-    if error is None and message.failed:
-        return _rejected(run, None, at_ns, has_run=True)
-    is_back = error is not None and run.is_back and not message.failed
+    if error is None:
+        if message.failed:
+            return _rejected(run, None, at_ns, has_run=True)
+        return RunFinished(run, Outcome.SUCCEEDED, final=True, at_ns=at_ns)
+    is_back = run.is_back and not message.failed
     asked = isinstance(error, Retry)
-    told = error
-    if asked and error is not None:
+    told: BaseException | None = error
+    if asked:
         # Retry is how a job asks for another run: no error of its own, but for what it was raised from.
         told = error.__cause__ or error.__context__ or (None if is_back else error)
     return RunFinished(
@@ -39,7 +41,7 @@ def processed(run: Run, message: Any, error: BaseException | None, max_attempts:
         error=told,
         retry_reason=(str(error) or None) if asked else None,
         retry_delay_s=run.delay_s if is_back else None,
-        dead_lettered=True if error is not None and message.failed else None,
+        dead_lettered=True if message.failed else None,
         max_attempts=max_attempts if is_back else None,
     )
 
@@ -60,11 +62,9 @@ def skipped(run: Run, message: Any, at_ns: int) -> RunFinished:
     )
 
 
-def outcome_of(error: BaseException | None, *, is_retried: bool) -> Outcome:
+def outcome_of(error: BaseException, *, is_retried: bool) -> Outcome:
     """Return how a run ended that raised ``error``, and whose message was or was not put back."""
     interrupt = _interrupt(error)
-    if error is None:
-        return Outcome.SUCCEEDED
     if isinstance(interrupt, TimeLimitExceeded):
         return Outcome.TIMED_OUT
     if isinstance(interrupt, Shutdown):
@@ -74,7 +74,7 @@ def outcome_of(error: BaseException | None, *, is_retried: bool) -> Outcome:
     return Outcome.RETRIED if is_retried else Outcome.FAILED
 
 
-def _interrupt(error: BaseException | None) -> BaseException | None:
+def _interrupt(error: BaseException) -> BaseException | None:
     """Return the interrupt that ended a run, also when an async actor did not end in time for it."""
     if type(error) is RuntimeError and isinstance(error.__cause__, Interrupt):
         return error.__cause__

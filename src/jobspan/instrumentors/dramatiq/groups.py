@@ -27,18 +27,15 @@ class _Group(NamedTuple):
 _current: ContextVar[_Group | None] = ContextVar("jobspan_dramatiq_group", default=None)
 
 
-def current_group_id() -> str | None:
-    """Return the id of the group that is being put."""
-    group = _current.get()
-    return None if group is None else group.id
+def workflow_of(message: Any) -> tuple[str | None, str | None]:
+    """Return the ids of the workflow that begins with a message and of the group that is being put.
 
-
-def workflow_of(message: Any) -> str | None:
-    """Return the id of the workflow that begins with a message: its group's, or its own as first step of a pipeline."""
+    The workflow is its group's, or its own as first step of a pipeline.
+    """
     group = _current.get()
     if group is not None:
-        return group.root_id
-    return str(message.message_id) if message.options.get("pipe_target") is not None else None
+        return group.root_id, group.id
+    return (str(message.message_id), None) if message.options.get("pipe_target") is not None else (None, None)
 
 
 def passes_simply(message: Any) -> bool:

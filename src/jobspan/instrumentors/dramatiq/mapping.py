@@ -16,6 +16,7 @@ from dramatiq.middleware import Retries
 
 from jobspan import conventions as c
 from jobspan.events import Arguments, CpuScope
+from jobspan.instrumentors.schedules import Schedule
 from jobspan.job_options import NOTHING, JobOptions, chosen_for
 from jobspan.jobs import Broker, Framework, Job
 
@@ -30,17 +31,95 @@ _SYSTEMS = {
 }
 
 
+class ActorWords(NamedTuple):
+    """What a run says of its actor: the function's qualified name, and whose CPU time is the run's."""
+
+    actor: Any
+    function: str | None
+    cpu: CpuScope
+
+
+_NOTHING: dict[str, Any] = {}
+_NO_ACTOR = ActorWords(None, None, CpuScope.THREAD)
+
+
 class BrokerWords:
-    """A broker object in our words, worked out once."""
+    """A broker, its actors and their jobs in our words; what stays as it is is worked out once."""
 
     def __init__(self) -> None:
         self._found: Broker | None = None
+        self._actors: dict[str, ActorWords] = {}
+        self._retries: Retries | None = None
 
     def of(self, broker: DramatiqBroker) -> Broker:
         """Return where a broker object keeps its messages."""
         if self._found is None:
             self._found = broker_of(broker)
         return self._found
+
+    def actor(self, actor: Any) -> ActorWords:
+        """Return what is known of an actor; None: one that is not of this process."""
+        if actor is None:
+            return _NO_ACTOR
+        found = self._actors.get(actor.actor_name)
+        if found is None or found.actor is not actor:
+            found = self._actors[actor.actor_name] = _words_of(actor)
+        return found
+
+    def job(
+        self,
+        broker: DramatiqBroker,
+        message: Any,
+        delay_ms: int | None,
+        now_ns: int,
+        *,
+        workflow_id: str | None = None,
+        group_id: str | None = None,
+        schedule: Schedule | None = None,
+    ) -> Job:
+        """Return the job that a message carries; ``delay_ms`` is what a publish asked for."""
+        plain = message_behind(message)
+        options, actor = plain.options, broker.actors.get(plain.actor_name)
+        on_actor = _NOTHING if actor is None else actor.options
+        eta_ms, scheduled_ns = options.get("eta"), None
+        if delay_ms is not None:
+            scheduled_ns = now_ns + int(delay_ms * 1_000_000)
+        elif isinstance(eta_ms, (int, float)):
+            scheduled_ns = int(eta_ms) * 1_000_000
+        limit_ms = options.get("time_limit") or on_actor.get("time_limit")
+        priority = None if actor is None else actor.priority
+        return Job(
+            framework=Framework.DRAMATIQ,
+            queue=q_name(plain.queue_name),
+            name=plain.actor_name,
+            id=plain.message_id,
+            attempt=attempt_of(options),
+            max_attempts=self._max_attempts(broker, options, on_actor),
+            workflow_id=workflow_id,
+            group_id=group_id,
+            scheduled_ns=scheduled_ns,
+            hard_limit_s=limit_ms / 1000 if isinstance(limit_ms, (int, float)) else None,
+            priority=priority if isinstance(priority, int) and priority else None,
+            # A proxy looks for what it has not in the message.
+            is_redelivered=message is not plain and vars(message).get("redelivered") is True,
+            scheduled_by=None if schedule is None else schedule.by,
+            schedule_name=None if schedule is None else schedule.name,
+        )
+
+    def max_attempts(self, broker: DramatiqBroker, message: Any) -> int | None:
+        """Return how often a message may run; None when nothing limits or decides it."""
+        actor = broker.actors.get(message.actor_name)
+        return self._max_attempts(broker, message.options, {} if actor is None else actor.options)
+
+    def _max_attempts(self, broker: DramatiqBroker, options: dict[str, Any], on_actor: dict[str, Any]) -> int | None:
+        limit = options.get("max_retries")
+        if limit is None:
+            limit = on_actor.get("max_retries")
+        if limit is None:
+            if self._retries not in broker.middleware:
+                self._retries = next((each for each in broker.middleware if isinstance(each, Retries)), None)
+            limit = None if self._retries is None else self._retries.max_retries
+        return limit + 1 if isinstance(limit, int) else None
 
 
 def broker_of(broker: DramatiqBroker) -> Broker:
@@ -68,28 +147,6 @@ def worker_name() -> str:
     return f"dramatiq@{socket.gethostname()}:{os.getpid() if main is None else main.pid}"
 
 
-def job_from_message(broker: DramatiqBroker, message: Any, delay_ms: int | None, now_ns: int) -> Job:
-    """Return the job that a message carries; ``delay_ms`` is what a publish asked for."""
-    plain = message_behind(message)
-    options = plain.options
-    eta_ms = options.get("eta")
-    scheduled_ns = now_ns + int(delay_ms * 1_000_000) if delay_ms is not None else None
-    if scheduled_ns is None and isinstance(eta_ms, (int, float)):
-        scheduled_ns = int(eta_ms) * 1_000_000
-    return Job(
-        framework=Framework.DRAMATIQ,
-        queue=q_name(plain.queue_name),
-        name=plain.actor_name,
-        id=plain.message_id,
-        attempt=attempt_of(options),
-        max_attempts=max_attempts(broker, plain),
-        scheduled_ns=scheduled_ns,
-        hard_limit_s=_limit_s(broker, plain),
-        priority=_priority(broker, plain),
-        is_redelivered=getattr(message, "redelivered", None) is True,
-    )
-
-
 def message_behind(message: Any) -> Any:
     """Return the message that a worker's proxy stands for: the proxy looks each attribute up anew."""
     return message._message if isinstance(message, MessageProxy) else message  # noqa: SLF001 - it has no public name
@@ -109,57 +166,19 @@ def attempt_of(options: dict[str, Any]) -> int:
     return retries + 1 if isinstance(retries, int) else 1
 
 
-def max_attempts(broker: DramatiqBroker, message: Any) -> int | None:
-    """Return how often a message may run; None when nothing limits or decides it."""
-    limit = message.options.get("max_retries")
-    if limit is None:
-        limit = _actor_options(broker, message).get("max_retries")
-    if limit is None:
-        limit = _middlewares_limit(broker)
-    return limit + 1 if isinstance(limit, int) else None
-
-
-def _middlewares_limit(broker: DramatiqBroker) -> Any:
-    for middleware in broker.middleware:
-        if isinstance(middleware, Retries):
-            return middleware.max_retries
-    return None
-
-
 def options_of(broker: DramatiqBroker, actor_name: str | None) -> JobOptions:
     """Return what stands on the actor of a name or on its function."""
-    actor = None if actor_name is None else broker.actors.get(actor_name)
+    return options_on(None if actor_name is None else broker.actors.get(actor_name))
+
+
+def options_on(actor: Any) -> JobOptions:
+    """Return what stands on an actor or on its function."""
     return NOTHING if actor is None else chosen_for(actor, actor.fn)
 
 
-def arguments_of(broker: DramatiqBroker, message: Any) -> Arguments:
+def arguments_of(actor: Any, message: Any) -> Arguments:
     """Return what an actor is called with."""
-    return Arguments(message.args, message.kwargs, getattr(broker.actors.get(message.actor_name), "fn", None))
-
-
-class ActorWords(NamedTuple):
-    """What a run says of its actor: the function's qualified name, and whose CPU time is the run's."""
-
-    actor: Any
-    function: str | None
-    cpu: CpuScope
-
-
-class Actors:
-    """The actors of a broker in our words, each worked out once."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, ActorWords] = {}
-
-    def get(self, broker: DramatiqBroker, message: Any) -> ActorWords:
-        """Return what is known of the actor that a message names."""
-        actor = broker.actors.get(message.actor_name)
-        found = self._found.get(message.actor_name)
-        if found is None or found.actor is not actor:
-            found = _words_of(actor)
-            if actor is not None:
-                self._found[message.actor_name] = found
-        return found
+    return Arguments(message.args, message.kwargs, None if actor is None else actor.fn)
 
 
 def _words_of(actor: Any) -> ActorWords:
@@ -184,19 +203,3 @@ def _rabbitmq(broker: Any) -> Broker:
     if isinstance(first, dict):
         return Broker("rabbitmq", first.get("host"), first.get("port"))
     return Broker("rabbitmq", getattr(first, "host", None), getattr(first, "port", None))
-
-
-def _actor_options(broker: DramatiqBroker, message: Any) -> dict[str, Any]:
-    actor = broker.actors.get(message.actor_name)
-    return actor.options if actor is not None else {}
-
-
-def _limit_s(broker: DramatiqBroker, message: Any) -> float | None:
-    limit = message.options.get("time_limit") or _actor_options(broker, message).get("time_limit")
-    return limit / 1000 if isinstance(limit, (int, float)) else None
-
-
-def _priority(broker: DramatiqBroker, message: Any) -> int | None:
-    actor = broker.actors.get(message.actor_name)
-    priority = actor.priority if actor is not None else None
-    return priority if isinstance(priority, int) and priority else None

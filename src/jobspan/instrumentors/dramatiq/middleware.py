@@ -15,15 +15,13 @@ from jobspan.events import JobDropped, JobSink, PassingRun, RunStarted
 from jobspan.instrumentors.dramatiq import endings
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
-    Actors,
     BrokerWords,
     arguments_of,
     carrier_of,
     delivers_again,
-    job_from_message,
-    max_attempts,
     message_behind,
     options_of,
+    options_on,
     worker_name,
 )
 from jobspan.instrumentors.dramatiq.publishing import Publishing
@@ -40,7 +38,6 @@ class JobspanMiddleware(Middleware):
         self._sink = sink
         self._canary = canary
         self._words = BrokerWords()
-        self._actors = Actors()
         self._worker = ""
         self._runs = Runs()
         self._publishing = Publishing(sink, self._words, self._runs)
@@ -75,7 +72,7 @@ class JobspanMiddleware(Middleware):
         """The message was processed, or raised; Retries has decided by now, because our after-hook runs last."""
         run = self._open_run(broker, message)
         if run is not None:
-            limit = max_attempts(broker, message) if exception is not None else None
+            limit = self._words.max_attempts(broker, message) if exception is not None else None
             self._sink(endings.processed(run, message, exception, limit, time.time_ns()))
             self._runs.end(run)
 
@@ -87,15 +84,12 @@ class JobspanMiddleware(Middleware):
             self._sink(endings.skipped(run, message, time.time_ns()))
             self._runs.end(run)
 
-    @unbroken
     def before_ack(self, broker: Any, message: Any) -> None:
         """Tell the end of a run that an interrupt kept from being told."""
-        self._tell_untold(broker, message)
+        if self._runs.current() is not None:
+            self._tell_untold(broker, message)
 
-    @unbroken
-    def before_nack(self, broker: Any, message: Any) -> None:
-        """Tell the end of a run that an interrupt kept from being told."""
-        self._tell_untold(broker, message)
+    before_nack = before_ack
 
     @guarded
     def after_nack(self, broker: Any, message: Any) -> None:
@@ -113,28 +107,29 @@ class JobspanMiddleware(Middleware):
 
     def _passing(self, broker: Any, message: Any) -> PassingRun | None:
         plain = message_behind(message)
-        job, options = partial(job_from_message, broker, message, None, 0), options_of(broker, plain.actor_name)
+        job, options = partial(self._words.job, broker, message, None, 0), options_of(broker, plain.actor_name)
         return self._sink.passes_by(carrier_of(plain.options), job, options, time.time_ns())
 
     def _begin(self, broker: Any, message: Any) -> Run:
         now = time.time_ns()
         run = self._runs.begin(message)
         plain = message_behind(message)
-        actor = self._actors.get(broker, plain)
+        actor = broker.actors.get(plain.actor_name)
+        words = self._words.actor(actor)
         self._worker = self._worker or worker_name()
         self._sink(
             RunStarted(
                 key=run,
-                job=job_from_message(broker, message, None, now),
+                job=self._words.job(broker, message, None, now),
                 broker=self._words.of(broker),
                 carrier=carrier_of(plain.options),
                 worker=self._worker,
                 at_ns=now,
-                function=actor.function,
+                function=words.function,
                 received_ns=getattr(message, RECEIVED, None),
-                cpu=actor.cpu,
-                options=options_of(broker, plain.actor_name),
-                arguments=arguments_of(broker, plain),
+                cpu=words.cpu,
+                options=options_on(actor),
+                arguments=arguments_of(actor, plain),
                 is_safe=delivers_again(broker),
             )
         )
@@ -147,6 +142,7 @@ class JobspanMiddleware(Middleware):
             self._runs.end(run)
         return None if run.is_told else run
 
+    @unbroken
     def _tell_untold(self, broker: Any, message: Any) -> None:
         run = self._runs.of(message)
         if run is not None and not run.is_told:
@@ -155,7 +151,7 @@ class JobspanMiddleware(Middleware):
     def _unknown_job(self, broker: Any, message: Any, error: ActorNotFound) -> JobDropped:
         now = time.time_ns()
         return JobDropped(
-            job=job_from_message(broker, message, None, now),
+            job=self._words.job(broker, message, None, now),
             broker=self._words.of(broker),
             carrier=carrier_of(message.options),
             worker=worker_name(),

@@ -9,9 +9,9 @@ from typing import Any
 
 from jobspan import conventions as c
 from jobspan.events import JobSink, PublishFinished, PublishStarted
-from jobspan.instrumentors.dramatiq.consumers import is_handing_over
-from jobspan.instrumentors.dramatiq.groups import current_group_id, members_on, passes_simply, workflow_of
-from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, carrier_of, job_from_message, options_of
+from jobspan.instrumentors.dramatiq.consumers import handing_over
+from jobspan.instrumentors.dramatiq.groups import members_on, passes_simply, workflow_of
+from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, carrier_of, options_on
 from jobspan.instrumentors.dramatiq.runs import Runs
 from jobspan.instrumentors.dramatiq.schedules import schedule_of
 from jobspan.instrumentors.guard import guarded, hide_this_frame, unbroken
@@ -27,6 +27,7 @@ class _Call:
         self.is_passing = False
 
 
+_NOWHERE = (None, None)
 _current: ContextVar[_Call | None] = ContextVar("jobspan_dramatiq_publish", default=None)
 
 
@@ -40,7 +41,7 @@ class Publishing:
 
     def enqueue(self, wrapped: Callable[..., Any], broker: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around the broker's ``enqueue`` and change nothing about it."""
-        if is_handing_over() or self._is_ignored(*args, **kwargs):
+        if handing_over.get() or self._is_ignored(*args, **kwargs):
             return wrapped(*args, **kwargs)
         call, token = _Call(), None
         try:
@@ -55,7 +56,8 @@ class Publishing:
             if token is not None:
                 _current.reset(token)
         self._end(call, None)
-        self._note_retry(*args, **kwargs)
+        if self._runs.current() is not None:
+            self._note_retry(*args, **kwargs)
         return result
 
     def put_carrier(self, message: Any) -> None:
@@ -73,19 +75,24 @@ class Publishing:
         if message is None:
             return
         now = time.time_ns()
-        call.carrier.update(members_on(message))
-        run = self._runs.current()
+        if c.DRAMATIQ_OPTION in message.options:
+            call.carrier.update(members_on(message))
+        actor, run = broker.actors.get(message.actor_name), self._runs.current()
         continues = run is not None and run.continues_with(message)
-        schedule = schedule_of(broker, message)
+        schedule = schedule_of(actor, message)
         if schedule is None and delay is None and not continues and passes_simply(message):
             call.is_passing = self._sink.passes_on(call.carrier, message.message_id, now, None)
             if call.is_passing:
                 return
-        job = job_from_message(broker, message, delay, now)._replace(
-            workflow_id=None if continues else workflow_of(message),
-            group_id=None if continues else current_group_id(),
-            scheduled_by=schedule.by if schedule is not None else None,
-            schedule_name=schedule.name if schedule is not None else None,
+        workflow_id, group_id = _NOWHERE if continues else workflow_of(message)
+        job = self._words.job(
+            broker,
+            message,
+            delay,
+            now,
+            workflow_id=workflow_id,
+            group_id=group_id,
+            schedule=schedule,
         )
         self._sink(
             PublishStarted(
@@ -95,9 +102,9 @@ class Publishing:
                 call.carrier,
                 now,
                 continues=continues,
-                options=options_of(broker, message.actor_name),
-                arguments=arguments_of(broker, message),
-                is_known=message.actor_name in broker.actors,
+                options=options_on(actor),
+                arguments=arguments_of(actor, message),
+                is_known=actor is not None,
             )
         )
 

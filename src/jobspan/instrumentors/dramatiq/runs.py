@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobspan.events import PassingRun
+from jobspan.instrumentors.dramatiq.mapping import message_behind
 
 
 class Run:
@@ -28,12 +29,14 @@ class Run:
     )
 
     def __init__(self, message: Any, outer: Run | None) -> None:
-        options = message.options
-        self.message_id: str = message.message_id
+        plain = message_behind(message)
+        options = plain.options
+        self.message_id: str = plain.message_id
         self.proxy_id = id(message)
         target = options.get("pipe_target")
         self.next_id: str | None = target.get("message_id") if isinstance(target, dict) else None
-        self.ends_group = _ids(options.get("group_completion_callbacks"))
+        callbacks = options.get("group_completion_callbacks")
+        self.ends_group = _NONE if callbacks is None else _ids(callbacks)
         self.outer = outer
         self.is_told = False
         self.is_back = False
@@ -42,7 +45,7 @@ class Run:
 
     def is_of(self, message: Any) -> bool:
         """Say whether this is the run of a delivered message, the very object."""
-        return self.proxy_id == id(message) and self.message_id == message.message_id
+        return self.proxy_id == id(message) and self.message_id == message_behind(message).message_id
 
     def continues_with(self, message: Any) -> bool:
         """Say whether a message carries on this run's workflow: again, its next step, or what follows its group."""
@@ -101,7 +104,10 @@ class Runs:
             self._by_thread[threading.get_ident()] = run.outer
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 def _ids(callbacks: Any) -> frozenset[str]:
     if not isinstance(callbacks, (list, tuple)):
-        return frozenset()
+        return _NONE
     return frozenset(message["message_id"] for message in callbacks if isinstance(message, dict))

@@ -7,10 +7,8 @@ from typing import Any
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 
 
-def schedule_of(broker: Any, message: Any) -> Schedule | None:
+def schedule_of(actor: Any, message: Any) -> Schedule | None:
     """Return the schedule that put a message; None when none did. periodiq's entries are its actors."""
-    if "scheduled_at" in message.options:
-        actor = broker.actors.get(message.actor_name)
-        if actor is not None and "periodic" in actor.options:
-            return Schedule("periodiq", message.actor_name)
+    if "scheduled_at" in message.options and actor is not None and "periodic" in actor.options:
+        return Schedule("periodiq", message.actor_name)
     return current_schedule.get()
