@@ -130,11 +130,11 @@ LOSES_A_RUN = """
 import os, signal, time
 from jobspan.flight.folder import default_folder, private_folder
 from jobspan.flight.layout import OPEN
-from jobspan.flight.records import SpanRecord, encode, encode_mapping
+from jobspan.flight.records import SpanRecord, encode_mapping
 from jobspan.flight.writing import FlightFile
 file = FlightFile(private_folder(default_folder()), "", encode_mapping({"service.name": "somebody-elses"}))
 said = {"jobspan.framework": "celery", "messaging.operation.name": "run", "messaging.message.id": "not-the-demos"}
-file.write(OPEN, encode(SpanRecord(1, 2, "", None, "run elsewhere", 4, time.time_ns(), said, [])))
+file.write(OPEN, SpanRecord(1, 2, "", None, "run elsewhere", 4, time.time_ns(), said, []))
 print(file.path, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

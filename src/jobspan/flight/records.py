@@ -7,14 +7,11 @@ import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jobspan.flight.layout import SLOT, SMALL
-
 # The last version without back references: what every Python reads, and the fastest to write.
-_FORMAT = 2
+FORMAT = 2
 _FAST = 1
 _COMPRESSED = b"x"
 """With which zlib begins, and a record never does."""
-_FITS = SMALL.slot_bytes - SLOT.size
 _MOST_ITEMS = 20
 
 
@@ -64,29 +61,22 @@ class Ending(NamedTuple):
     links: list[tuple[tuple[int, int, int, str, bool], dict[str, Any]]] | None = None
 
 
-def encode(record: Plain) -> bytes:
-    """Put a record into bytes; what is not plain in it becomes its text.
+def encode(plain: Plain) -> bytes:
+    """Put a record or an ending into bytes; what is not plain in it becomes its text."""
+    return marshal.dumps(_plain(plain), FORMAT)
 
-    The stack of a job that failed makes it long, and there is room for few long ones: they are compressed.
+
+def compress(data: bytes) -> bytes:
+    """Make an encoded record short.
+
+    The stack of a job that failed makes it long, and there is room for few long ones.
     """
-    try:
-        data = marshal.dumps(record, _FORMAT)
-    except ValueError:
-        data = marshal.dumps(_plain(record), _FORMAT)
-    return data if len(data) <= _FITS else zlib.compress(data, _FAST)
-
-
-def encode_ending(ending: Plain) -> bytes:
-    """Put what a span has become into bytes."""
-    try:
-        return marshal.dumps(ending, _FORMAT)
-    except ValueError:
-        return marshal.dumps(_plain(ending), _FORMAT)
+    return zlib.compress(data, _FAST)
 
 
 def encode_mapping(attributes: dict[str, Any]) -> bytes:
     """Put the attributes of a resource into bytes."""
-    return marshal.dumps(_plain(attributes), _FORMAT)
+    return marshal.dumps(_plain(attributes), FORMAT)
 
 
 def decode(data: bytes) -> SpanRecord | None:

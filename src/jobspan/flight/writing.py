@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from marshal import dumps
 from pathlib import Path
 from zlib import crc32
 
@@ -39,6 +40,7 @@ from jobspan.flight.layout import (
     Area,
 )
 from jobspan.flight.owner import this_process
+from jobspan.flight.records import FORMAT, Plain, compress, encode
 
 _AT_ONCE = 32
 _HEAD = SLOT.size
@@ -94,12 +96,19 @@ class FlightFile:
             raise
         self._small, self._large = _Space(self._descriptor, SMALL), _Space(self._descriptor, LARGE)
 
-    def write(self, state: int, data: bytes) -> int | None:
+    def write(self, state: int, record: Plain) -> int | None:
         """Write a record and return its slot, to be freed; None when there is no room for it."""
-        size = len(data)
-        if size > _LARGE_FITS:
-            return None
-        space = self._small if size <= _SMALL_FITS else self._large
+        try:
+            data = dumps(record, FORMAT)
+        except ValueError:
+            data = encode(record)
+        space, size = self._small, len(data)
+        if size > _SMALL_FITS:
+            data = compress(data)
+            size = len(data)
+            if size > _LARGE_FITS:
+                return None
+            space = self._small if size <= _SMALL_FITS else self._large
         try:
             at = space.free.pop()
         except IndexError:
@@ -113,8 +122,12 @@ class FlightFile:
         _write_state(memory, at, state)
         return at
 
-    def end(self, at: int, state: int, data: bytes) -> bool:
+    def end(self, at: int, state: int, ending: Plain) -> bool:
         """Write behind a record what it has become, and say so by its state; False when there is no room for it."""
+        try:
+            data = dumps(ending, FORMAT)
+        except ValueError:
+            data = encode(ending)
         memory, size = self._map, len(data)
         (length,) = _read_length(memory, at + LENGTH_AT)
         if length + size > (_SMALL_FITS if at < LARGE.start else _LARGE_FITS):

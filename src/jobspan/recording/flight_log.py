@@ -29,7 +29,7 @@ try:
     from jobspan.flight.folder import default_folder, private_folder, private_place
     from jobspan.flight.layout import FINISHED, OPEN, UNWINDING
     from jobspan.flight.lost_runs import LostRun
-    from jobspan.flight.records import Plain, SpanRecord, cut, encode, encode_ending, encode_mapping
+    from jobspan.flight.records import Plain, SpanRecord, cut, encode_mapping
     from jobspan.flight.writing import FlightFile
     from jobspan.recording.sdk.span_records import ending_of, record_of, resource_of
 except ImportError:  # no file locks: not a POSIX system
@@ -144,7 +144,7 @@ class FlightLog:
                 return  # nor would one that survives it have anybody to tell
             file = self.open(span)
         if record is not None and file is not None:
-            at = file.write(OPEN, encode(record)) or _write_cut(file, OPEN, record)
+            at = file.write(OPEN, record) or _write_cut(file, OPEN, record)
             if at is not None:
                 self._open[span] = [at], record
                 return
@@ -173,7 +173,7 @@ class FlightLog:
         if begun is not None and begun[1][_SPAN_ID] not in unarrived.slots:
             slot, record = begun
             ending = ending_of(span, end_ns, record)
-            if ending is not None and file.end(slot[0], FINISHED, encode_ending(ending)):
+            if ending is not None and file.end(slot[0], FINISHED, ending):
                 unarrived.slots[record[_SPAN_ID]] = slot
                 del self._open[span]
                 return
@@ -188,7 +188,7 @@ class FlightLog:
         if span_id in self._unarrived.slots:  # an interrupt came when it was kept already, and now it ends for good
             self._open.pop(span, None)
             self._unarrived.let_go(span_id)
-        at = file.write(FINISHED, encode(record)) or _write_cut(file, FINISHED, record)
+        at = file.write(FINISHED, record) or _write_cut(file, FINISHED, record)
         if at is not None:
             self._unarrived.slots[span_id] = [at]
 
@@ -229,7 +229,7 @@ class FlightLog:
         record = record_of(span, end_ns) if end_ns is not None else None
         ended = None
         if record is not None:
-            ended = file.write(UNWINDING, encode(record)) or _write_cut(file, UNWINDING, record)
+            ended = file.write(UNWINDING, record) or _write_cut(file, UNWINDING, record)
         if ended is not None:
             file.free(at)
         else:
@@ -285,7 +285,7 @@ class FlightLog:
 def _write_cut(file: FlightFile, state: int, record: Plain) -> int | None:
     """Write a record that there is no room for with its texts cut."""
     for longest in _SHORTER:
-        at = file.write(state, encode(cut(SpanRecord(*record), longest)))
+        at = file.write(state, cut(SpanRecord(*record), longest))
         if at is not None:
             return at
     dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")

@@ -48,13 +48,13 @@ def in_a_process_that_dies(work: Callable[[], None]) -> int:
 def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -> None:
     def work() -> None:
         file = FlightFile(tmp_path, "keeper.flight", records.encode_mapping({"service.name": "worker"}))
-        file.write(layout.OPEN, records.encode(record(1)))
-        freed = file.write(layout.OPEN, records.encode(record(2)))
+        file.write(layout.OPEN, record(1))
+        freed = file.write(layout.OPEN, record(2))
         assert freed is not None
         file.free(freed)
-        large = file.write(layout.FINISHED, records.encode(record(3, NOISE)))
+        large = file.write(layout.FINISHED, record(3, NOISE))
         assert large is not None
-        unwinding = file.write(layout.OPEN, records.encode(record(4)))
+        unwinding = file.write(layout.OPEN, record(4))
         assert unwinding is not None
         file.set_state(unwinding, layout.UNWINDING)
         file.note(unwinding, 7, 1024)
@@ -86,13 +86,13 @@ def test_what_a_span_has_become_is_written_behind_what_it_was(tmp_path: Path) ->
     def work() -> None:
         file = FlightFile(tmp_path)
         for number, state in enumerate((layout.FINISHED, layout.UNWINDING, layout.FINISHED, layout.OPEN), 1):
-            at = file.write(layout.OPEN, records.encode(record(number)._replace(more={"pid": 1}, is_safe=True)))
+            at = file.write(layout.OPEN, record(number)._replace(more={"pid": 1}, is_safe=True))
             assert at is not None
-            assert file.end(at, state, records.encode_ending(ending))
+            assert file.end(at, state, ending)
             torn.append(at)
-        large = file.write(layout.OPEN, records.encode(record(5, NOISE)))
+        large = file.write(layout.OPEN, record(5, NOISE))
         assert large is not None
-        assert not file.end(large, layout.FINISHED, bytes(layout.LARGE.slot_bytes))
+        assert not file.end(large, layout.FINISHED, ("x" * layout.LARGE.slot_bytes,))
         torn_at = torn[2] + layout.ENDING_AT
         with file.path.open("r+b") as other:
             other.seek(torn_at + 4)
@@ -119,7 +119,7 @@ def test_what_a_span_has_become_is_written_behind_what_it_was(tmp_path: Path) ->
 
 def test_what_one_takes_and_does_not_live_to_tell_is_there_for_the_next(tmp_path: Path) -> None:
     def live() -> None:
-        FlightFile(tmp_path).write(layout.OPEN, records.encode(record(1)))
+        FlightFile(tmp_path).write(layout.OPEN, record(1))
 
     in_a_process_that_dies(live)
     (path,) = tmp_path.iterdir()
@@ -142,7 +142,7 @@ def test_a_process_killed_while_it_writes_leaves_no_half_record(tmp_path: Path) 
     def write_without_end(seed: int) -> None:
         file, numbers = FlightFile(tmp_path), random.Random(seed)
         while True:
-            slots = [file.write(layout.OPEN, records.encode(record(numbers.randrange(1, 2000)))) for _ in range(5)]
+            slots = [file.write(layout.OPEN, record(numbers.randrange(1, 2000))) for _ in range(5)]
             for slot in slots:
                 assert slot is not None
                 file.free(slot)
@@ -224,7 +224,7 @@ def test_a_damaged_record_is_counted_and_the_others_are_read(tmp_path: Path) -> 
     def work() -> None:
         file = FlightFile(tmp_path)
         for number in (1, 2):
-            file.write(layout.OPEN, records.encode(record(number)))
+            file.write(layout.OPEN, record(number))
 
     in_a_process_that_dies(work)
     (path,) = tmp_path.glob(f"*{layout.SUFFIX}")
@@ -238,14 +238,14 @@ def test_a_damaged_record_is_counted_and_the_others_are_read(tmp_path: Path) -> 
 
 def test_a_full_file_takes_no_more_and_a_freed_slot_is_used_again(tmp_path: Path) -> None:
     file = FlightFile(tmp_path)
-    slots = [file.write(layout.OPEN, b"x") for _ in range(layout.SMALL.slots)]
+    slots = [file.write(layout.OPEN, ()) for _ in range(layout.SMALL.slots)]
     assert None not in slots
     assert len(set(slots)) == layout.SMALL.slots
-    assert file.write(layout.OPEN, b"x") is None
+    assert file.write(layout.OPEN, ()) is None
     assert slots[7] is not None
     file.free(slots[7])
-    assert file.write(layout.OPEN, b"x") == slots[7]
-    assert file.write(layout.OPEN, bytes(layout.LARGE.slot_bytes)) is None
+    assert file.write(layout.OPEN, ()) == slots[7]
+    assert file.write(layout.OPEN, (os.urandom(layout.LARGE.slot_bytes),)) is None
     assert file.path.stat().st_size == layout.FILE_BYTES
     file.remove()
 
@@ -260,7 +260,7 @@ def test_a_file_whose_descriptor_the_job_has_closed_goes_on_and_touches_nobody_e
         os.closerange(3, 200)
         held = [(others / str(number)).open("wb") for number in range(50)]
         for number in range(1, 101):
-            file.write(layout.OPEN, records.encode(record(number, NOISE if number < 9 else "")))
+            file.write(layout.OPEN, record(number, NOISE if number < 9 else ""))
         if os.fork() == 0:
             file.leave()
             del file
@@ -297,8 +297,10 @@ def test_hundreds_of_failures_with_their_stacks_find_room(tmp_path: Path) -> Non
     failed = record(1)._replace(events=(("exception", 1, {"exception.stacktrace": stack}),), status=(2, "no"))
     assert len(stack) > 2 * layout.SMALL.slot_bytes
     file = FlightFile(tmp_path)
-    assert None not in [file.write(layout.FINISHED, records.encode(failed)) for _ in range(500)]
-    assert records.decode(records.encode(failed)) == failed
+    assert None not in [file.write(layout.FINISHED, failed) for _ in range(500)]
+    estate = reading.peek(file.path)
+    assert estate is not None
+    assert [left.span for left in estate.left] == [failed]
     file.remove()
 
 

@@ -55,7 +55,7 @@ def test_an_interrupted_end_gives_its_slot_back_no_more_than_once(tmp_path: Path
     finally:
         sys.settrace(before)
     log.closed(span)
-    slots = [file.write(layout.OPEN, b"x") for _ in range(64)]
+    slots = [file.write(layout.OPEN, ()) for _ in range(64)]
     assert len(set(slots)) == 64
     file.remove()
 
@@ -91,7 +91,7 @@ def test_an_interrupted_end_is_told_once_and_its_slot_given_back_once(tmp_path: 
     estate = reading.peek(file.path)
     assert estate is not None
     assert not estate.left
-    slots = [file.write(layout.OPEN, b"x") for _ in range(64)]
+    slots = [file.write(layout.OPEN, ()) for _ in range(64)]
     assert len(set(slots)) == 64
     file.remove()
 
