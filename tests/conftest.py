@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def own_flight_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_PYTHON_JOBSPAN_STATE_DIR", str(tmp_path_factory.mktemp("flight")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_heard() -> None:
+    """Undo what a Celery worker in this process did: it sets the level of all loggers, and leaves it so."""
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -122,11 +121,9 @@ def test_without_instrumentation_it_does_nothing() -> None:
 
 
 def test_a_generator_is_left_alone_with_a_log_line(
-    instrumentation: Instrumentation, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    instrumentation: Instrumentation, caplog: pytest.LogCaptureFixture
 ) -> None:
     instrumentation.on(CommandInstrumentor())
-    # A task library that sets up logging switches off the loggers that are there before it.
-    monkeypatch.setattr(logging.getLogger("jobspan.command"), "disabled", False)
 
     @jobspan.command("nightly")
     def batches() -> Iterator[int]:
