@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -85,6 +86,14 @@ def test_a_program_that_was_killed_is_told_by_the_next(collector: Collector, sta
     lost, _ = collector.wait_for_spans(2)
     assert end_of(lost) == ("ways_out.py", None, "command_lost", "lost", None)
     assert c.JOBSPAN_COMMAND_JOBS_PUBLISHED not in lost.attributes
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 keeps the frame")
+def test_the_traceback_that_ends_a_module_shows_no_frame_of_ours(start: Start) -> None:
+    program = start("python", "-m", "apps.ways_out", "fail")
+    assert program.wait() == 1
+    assert "ways_out.py" in program.log
+    assert "jobspan/instrumentors" not in program.log
 
 
 def test_a_program_that_becomes_another_is_no_lost_command(collector: Collector, start: Start) -> None:

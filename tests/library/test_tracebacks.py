@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import celery
@@ -65,21 +66,29 @@ def in_celery() -> None:
 
 def in_dramatiq() -> None:
     """Put a job."""
-    broker = StubBroker()
-    broker.emit_before = fail  # type: ignore[method-assign]  # a broker that is away
-    putting_on(broker)
+    job = actor_on(StubBroker())
+    job.broker.emit_before = fail  # a broker that is away
+    job.send()
 
 
-def putting_on(broker: dramatiq.Broker) -> None:
-    """Put a job on this broker."""
+def in_dramatiq_group() -> None:
+    """Put jobs as a group."""
+    job = actor_on(StubBroker())
+    job.broker.emit_before = fail
+    group: Any = dramatiq.group
+    group([job.message()], broker=job.broker).run()
+
+
+def actor_on(broker: dramatiq.Broker) -> Any:
+    """Declare a job on this broker."""
 
     @dramatiq.actor(broker=broker)
     def job() -> None: ...
 
-    job.send()
+    return job
 
 
-@pytest.mark.parametrize("work", [in_click, in_django, in_call_command, in_celery, in_dramatiq])
+@pytest.mark.parametrize("work", [in_click, in_django, in_call_command, in_celery, in_dramatiq, in_dramatiq_group])
 def test_an_exception_shows_no_frame_of_ours(instrumentation: Instrumentation, work: Callable[[], None]) -> None:
     for instrumentor in (CommandInstrumentor(), CeleryInstrumentor(), DramatiqInstrumentor()):
         instrumentation.on(instrumentor)
@@ -87,8 +96,20 @@ def test_an_exception_shows_no_frame_of_ours(instrumentation: Instrumentation, w
         work()
     stack = traceback.extract_tb(caught.value.__traceback__)
     assert (stack[-1].name, type(caught.value.__context__)) == ("fail", KeyError)
-    if sys.version_info >= (3, 11):
-        assert [frame for frame in stack if "jobspan/instrumentors" in frame.filename] == []
+    assert of_ours(caught.value) == []
+
+
+def test_nor_does_what_is_no_error(instrumentation: Instrumentation) -> None:
+    instrumentation.on(CommandInstrumentor())
+    with pytest.raises(SystemExit) as caught:
+        click.Command("leave", callback=partial(sys.exit, 3)).main([])
+    assert of_ours(caught.value) == []
+
+
+def of_ours(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return our frames in a traceback; Python 3.10 keeps them."""
+    stack = traceback.extract_tb(error.__traceback__) if sys.version_info >= (3, 11) else ()
+    return [frame for frame in stack if "jobspan/instrumentors" in frame.filename]
 
 
 def test_an_exception_that_is_frozen_goes_on(instrumentation: Instrumentation) -> None:
@@ -99,4 +120,4 @@ def test_an_exception_that_is_frozen_goes_on(instrumentation: Instrumentation) -
             raise Frozen
 
     with pytest.raises(Frozen):
-        putting_on(Away())
+        actor_on(Away()).send()

@@ -99,7 +99,7 @@ class ClickHooks:
         self._invoked(args[0] if args else kwargs.get("ctx"))
         try:
             return wrapped(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             # Outside standalone mode main() answers with the code of an Exit instead of leaving with it.
             if type(error).__name__ == "Exit":
                 self._asked(getattr(error, "exit_code", 0))

@@ -20,7 +20,7 @@ from jobspan.events import CommandFinished, CommandStarted, Sink
 from jobspan.instrumentors.commands.names import is_excluded_program
 from jobspan.instrumentors.commands.process import SCRIPT, code_of, exit_code, interrupt_of, surroundings
 from jobspan.instrumentors.commands.subparsers import SubparserHooks
-from jobspan.instrumentors.guard import guarded
+from jobspan.instrumentors.guard import guarded, hide_this_frame
 from jobspan.instrumentors.patches import Patches
 
 _WITH_VALUE = frozenset("WX")
@@ -77,9 +77,11 @@ class ScriptHooks:
             result = wrapped(*args, **kwargs)
         except SystemExit as leaving:
             self._asked = leaving.code
+            hide_this_frame(leaving)
             raise
         except BaseException as error:
             self._error = error
+            hide_this_frame(error)
             raise
         self._asked = None
         return result

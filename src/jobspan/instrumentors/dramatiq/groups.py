@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from jobspan import conventions as c
 from jobspan.events import BatchFinished, BatchStarted, Sink
 from jobspan.instrumentors.dramatiq.mapping import broker_of, carrier_of, options_of
-from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.instrumentors.guard import guarded, hide_this_frame, unbroken
 from jobspan.instrumentors.patches import Patches
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Framework
@@ -71,6 +71,7 @@ class Groups:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
             self._end(key, error)
+            hide_this_frame(error)
             raise
         finally:
             if own is not None:
