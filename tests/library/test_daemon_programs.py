@@ -56,10 +56,11 @@ def test_what_a_daemon_does_belongs_to_no_command(collector: Collector, tmp_path
                 ask(kind, ports[kind])
                 ask(kind, ports[kind])
             program.wait_for_log("ticked", times=2, deadline_s=DEADLINE_S)
+        # What dies of the signal has no time to send anything.
+        collector.wait_for_spans(4 * len(CODES), deadline_s=DEADLINE_S)
         for program in programs.values():
             program.signal(signal.SIGTERM)
         assert {kind: program.wait() for kind, program in programs.items()} == CODES
-    collector.wait_for_spans(4 * len(CODES), deadline_s=DEADLINE_S)
     found = Counter(
         (span.resource["service.name"], span.kind, span.parent_id is None, "jobspan.command.id" in span.attributes)
         for span in collector.spans

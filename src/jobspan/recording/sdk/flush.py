@@ -231,10 +231,13 @@ def _exporters() -> Iterator[Any]:
         yield from exporters_of(provider)
 
 
-def _forget() -> None:
-    global _turn
+def _begin_anew() -> None:
+    global _turn, _standby  # noqa: PLW0603 - one a process
     _turn, _to_wait[:] = threading.Lock(), [True]
+    if _standby is not None:
+        # Its thread is the parent's.
+        _standby = _Standby()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_begin_anew)
