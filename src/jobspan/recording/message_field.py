@@ -92,10 +92,10 @@ def plain(published_ns: int, trace_started_ns: int, queue: str | None) -> str:
 
 def decides(text: object) -> bool:
     """Say whether a field decides how its run is recorded or where; so does one that is none of ours: it is counted."""
-    if text is None:
+    if text is None or (isinstance(text, str) and _PLAIN.fullmatch(text)):
         return False
-    is_ours = isinstance(text, str) and text.startswith(f"{_VERSION};")
-    return not is_ours or ";x=" in text or ";u=" in text or ";r=" in text  # type: ignore[operator]  # a text
+    found = decode(text)
+    return found is None or found.begins_trace or found.options is not NOT_CHOSEN
 
 
 def decode(text: object) -> MessageField | None:

@@ -61,7 +61,10 @@ class PassingRuns:
             return None
         if instruments.has_sdk and _looks_sampled(carrier):
             return None  # more is to be done, and the context is read then
-        context, publisher = propagation.read_context(carrier, Context())
+        found = propagation.peek(carrier, Context())
+        if found is None:
+            return None
+        context, publisher = found
         if not is_unseen_below(instruments, publisher):
             return None
         inside = context

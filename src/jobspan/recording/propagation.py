@@ -60,20 +60,9 @@ def write(carrier: MutableMapping[str, Any], context: Context, field: str) -> No
 
 def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     """Take the context and our field off a message. Garbage is ignored and counted."""
-    context, publisher = read_context(carrier, base)
-    return Incoming(context, publisher, read_field(carrier))
-
-
-def read_field(carrier: Mapping[str, Any]) -> MessageField:
-    """Take our field off a message."""
-    return _field(carrier.get(c.FIELD))
-
-
-def read_context(carrier: Mapping[str, Any], base: Context) -> tuple[Context, SpanContext]:
-    """Take the context off a message, and the span that published it out of that; it may be invalid."""
     context = _extracted(carrier, base)
     if context is None:
-        return base, INVALID_SPAN_CONTEXT
+        return Incoming(base, INVALID_SPAN_CONTEXT, read_field(carrier))
     publisher = get_current_span(context).get_span_context()
     if not publisher.is_valid:
         publisher = INVALID_SPAN_CONTEXT
@@ -83,7 +72,24 @@ def read_context(carrier: Mapping[str, Any], base: Context) -> tuple[Context, Sp
             _say_once_that_nothing_travels()
         else:
             dropped.count(dropped.UNREADABLE_CONTEXT, "a message came with a traceparent that is none")
-    return context, publisher
+    return Incoming(context, publisher, read_field(carrier))
+
+
+def peek(carrier: Mapping[str, Any], base: Context) -> tuple[Context, SpanContext] | None:
+    """Return the context on a message and the span that published it; None where ``read`` has more to say."""
+    try:
+        context = propagate.extract(carrier, context=base, getter=_GETTER)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        return None
+    publisher = get_current_span(context).get_span_context()
+    return (context, publisher) if publisher.is_valid or carrier.get("traceparent") is None else None
+
+
+def read_field(carrier: Mapping[str, Any]) -> MessageField:
+    """Take our field off a message."""
+    return _field(carrier.get(c.FIELD))
 
 
 def is_on(carrier: Mapping[str, Any]) -> bool:

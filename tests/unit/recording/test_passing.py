@@ -17,9 +17,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_c
 import jobspan
 from jobspan import conventions as c
 from jobspan.job_options import NOTHING, JobOptions
-from jobspan.recording import Recorder, message_field, propagation
+from jobspan.recording import Recorder, dropped, message_field, propagation
 from jobspan.recording.message_field import MessageField
-from jobspan.recording.unrecorded import Unrecorded
 from jobspan.settings import Settings
 from jobspan.testing import a_job, a_publish, a_run
 
@@ -173,6 +172,7 @@ def test_below_a_sampled_caller_nothing_is_passed_by(flags: str) -> None:
         ("1;t=1;x=1", NOTHING, {}),
         ("1;t=1;u=t0", NOTHING, {}),
         ("1;t=1;r=none", NOTHING, {}),
+        ("1;t=x", NOTHING, {}),
         ("none of ours", NOTHING, {}),
         (b"1;t=1", NOTHING, {}),
     ],
@@ -199,12 +199,17 @@ def test_past_the_limit_of_a_trace_the_next_one_begins() -> None:
     assert passing == [True, True, False]
 
 
-def test_a_broken_context_is_counted_and_the_run_goes_on() -> None:
+@pytest.mark.parametrize("carrier", [{"traceparent": "00-nonsense-00"}, {c.FIELD: "1;t=x"}, {c.FIELD: "7;?"}])
+def test_what_cannot_be_read_is_counted_once_and_the_run_goes_on(
+    carrier: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr(dropped, "count", lambda reason, *_, **__: counted.append(reason))
     tell = recorder()
-    passing = tell.passes_by({"traceparent": "00-nonsense-00", c.FIELD: "1;t=1"}, a_job, NOTHING, NOW)
-    assert isinstance(passing, Unrecorded)
-    passing.begin()
-    passing.end()
+    if tell.passes_by(carrier, a_job, NOTHING, NOW) is None:
+        for event in a_run(carrier=carrier):
+            tell(event)
+    assert len(counted) == 1
 
 
 def test_the_plain_field_is_what_the_encoder_writes() -> None:
