@@ -32,6 +32,11 @@ def whose(span: Span) -> tuple[Any, Any]:
     return span.attributes.get(c.JOBSPAN_COMMAND_ID), span.attributes.get(c.JOBSPAN_COMMAND_NAME)
 
 
+def put_elsewhere(stage: Stage, *args: str) -> int:
+    """Run the program that puts jobs in other processes; gRPC makes an export again in whose midst a fork comes."""
+    return stage.run("python", str(APPS / "puts_elsewhere.py"), *args, expect=("Closed on fork",))
+
+
 def test_celerys_own_call_is_the_root_of_its_job(stage: Stage) -> None:
     stage.celery()
     assert stage.run(script("celery"), "-A", "apps.celery_app", "call", "apps.celery_app.ok") == 0
@@ -72,7 +77,7 @@ def test_a_command_that_a_job_starts_is_a_part_of_what_the_job_was_put_by(stage:
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_job_that_another_process_of_a_command_puts_is_the_commands(stage: Stage, method: str) -> None:
     stage.celery()
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), method) == 0
+    assert put_elsewhere(stage, method) == 0
     stage.wait_until_ended(1)
     spans = stage.collector.wait_for_spans(3)
     command, publish = named(spans, "puts_elsewhere.py"), next(span for span in spans if is_publish(span))
@@ -83,7 +88,7 @@ def test_a_job_that_another_process_of_a_command_puts_is_the_commands(stage: Sta
 
 def test_a_job_that_a_program_puts_after_a_command_inside_it_is_the_programs(stage: Stage) -> None:
     stage.celery()
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "after", "itself") == 0
+    assert put_elsewhere(stage, "after", "itself") == 0
     stage.wait_until_ended(2)
     spans = stage.collector.wait_for_spans(6)
     inner, program = named(spans, "tool"), named(spans, "puts_elsewhere.py")
@@ -99,7 +104,7 @@ def test_a_job_that_a_program_puts_after_a_command_inside_it_is_the_programs(sta
 
 @pytest.mark.parametrize("way", ["fork", "spawn", "forkserver", "program"])
 def test_what_a_program_starts_after_a_command_inside_it_is_the_programs(stage: Stage, way: str) -> None:
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "after", way) == 0
+    assert put_elsewhere(stage, "after", way) == 0
     spans = stage.collector.wait_for_spans(4 if way != "program" else 5)
     inner, program = named(spans, "tool"), named(spans, "puts_elsewhere.py")
     first, second = sorted(filter(is_publish, spans), key=lambda span: span.start_ns)
@@ -110,7 +115,7 @@ def test_what_a_program_starts_after_a_command_inside_it_is_the_programs(stage: 
 
 def test_a_command_inside_a_process_of_a_command_is_told_whatever_ends_it(stage: Stage) -> None:
     stage.export(batch_delay_ms=None)
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "parts") == 0
+    assert put_elsewhere(stage, "parts") == 0
     spans = stage.collector.wait_for_spans(1 + 4 + 4)
     command, parts = named(spans, "puts_elsewhere.py"), [span for span in spans if span.name == "part"]
     assert {span.parent_id for span in parts} == {command.span_id}
@@ -121,7 +126,7 @@ def test_a_command_inside_a_process_of_a_command_is_told_whatever_ends_it(stage:
 
 def test_a_collector_that_takes_its_time_is_waited_for_by_each_process(stage: Stage) -> None:
     stage.collector.delay_s = 1
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "thrice", "fork") == 0
+    assert put_elsewhere(stage, "thrice", "fork") == 0
     command = named(stage.collector.wait_for_spans(4), "puts_elsewhere.py")
     assert command.attributes[c.JOBSPAN_COMMAND_JOBS_PUBLISHED] == 3
     assert not list((stage.folder / "flight").iterdir())
@@ -139,7 +144,7 @@ def test_a_command_waits_once_for_a_collector_that_is_down_however_many_processe
     assert (waits.count("2") <= 1, waits[-1]) == (True, "0.1")
     # Nothing is lost by that: it is told by the next.
     stage.collector.restart()
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "itself") == 0
+    assert put_elsewhere(stage, "itself") == 0
     spans = stage.collector.wait_for_spans((4 if way != "program" else 7) * 2 + 2)
     assert len({span.span_id for span in spans if is_publish(span)}) == 3 + 3 + 1
 
@@ -155,7 +160,7 @@ def test_a_command_waits_once_for_a_collector_that_is_down_however_many_processe
 def test_what_a_process_of_a_command_put_is_told_whatever_ends_it(stage: Stage, way: str, jobs: int) -> None:
     # Nothing is sent before.
     stage.export(batch_delay_ms=None)
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), way) == 0
+    assert put_elsewhere(stage, way) == 0
     spans = stage.collector.wait_for_spans(1 + jobs)
     command, publishes = named(spans, "puts_elsewhere.py"), [span for span in spans if is_publish(span)]
     assert [(span.parent_id, span.status) for span in publishes] == [(command.span_id, "unset")] * jobs
@@ -166,7 +171,7 @@ def test_what_a_process_of_a_command_put_is_told_whatever_ends_it(stage: Stage, 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])
 def test_what_a_program_starts_before_a_command_inside_it_is_the_commands(stage: Stage, way: str) -> None:
-    assert stage.run("python", str(APPS / "puts_elsewhere.py"), "before", way) == 0
+    assert put_elsewhere(stage, "before", way) == 0
     spans = stage.collector.wait_for_spans(3)
     command = named(spans, "tool")
     assert {span.parent_id for span in spans if is_publish(span)} == {command.span_id}

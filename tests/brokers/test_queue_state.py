@@ -155,9 +155,11 @@ def test_a_dramatiq_queue_on_rabbitmq(
 ) -> None:
     _busy_dramatiq(rabbitmq_stage)
     reader = read(rabbitmq_stage.broker.url, management=management)
-    state = _seen(reader, QueueState(DRAMATIQ, "work", ready=3, delayed=2, unacked=2, dead=1, workers=1))
-    assert state.workers is not None
-    assert [(worker.framework, worker.queues) for worker in state.workers] == [(DRAMATIQ, ("work",))]
+    _seen(reader, QueueState(DRAMATIQ, "work", ready=3, delayed=2, unacked=2, dead=1, workers=1))
+    # RabbitMQ counts a queue's consumers sooner than it lists them.
+    workers = wait_until(lambda: reader.look().workers, deadline_s=SETTLES_S, what="the broker lists its consumers")
+    assert workers is not None
+    assert [(worker.framework, worker.queues) for worker in workers] == [(DRAMATIQ, ("work",))]
 
 
 def test_a_celery_queue_on_rabbitmq(rabbitmq_stage: Stage, management: str, read: Callable[..., BrokerReader]) -> None:
