@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jobspan import conventions as c
+from jobspan.runs import Span, is_run
 from support.compare import assert_true
-from support.deaths import how_lost, outcomes, wait_for_runs
+from support.deaths import how_lost, once, outcomes
 from support.memory_cgroup import inside, limited_group
 from support.stage import Stage
 from support.waiting import wait_until
@@ -27,11 +28,15 @@ def test_a_run_that_the_kernel_killed_for_want_of_memory_says_so(stage: Stage, f
         worker.wait_for_log(ready)
         stage.put(f"{framework}:ok", f"{framework}:allocate=900")
         wait_until(lambda: len(stage.diary.runs) == 2, deadline_s=20, what="both jobs begin")
-        lost = next(s for s in wait_for_runs(stage, 2) if s.attributes[c.JOBSPAN_JOB_OUTCOME] == "lost")
+        wait_until(lambda: len(_told(stage)) == 2, deadline_s=30, what="both runs are told")
+        spans = once(stage.collector.spans)
+        assert_true(spans, stage.diary)
+        assert [row[:2] for row in outcomes(spans)] == [("allocate", "lost"), ("ok", "succeeded")]
+        lost = next(span for span in spans if span.attributes.get(c.JOBSPAN_JOB_OUTCOME) == "lost")
         assert how_lost(lost) == {"reason": "oom", "signal": "SIGKILL", "oom_killed": True}
-        assert [row[:2] for row in outcomes(stage.collector.spans)] == [
-            ("allocate", "lost"),
-            ("ok", "succeeded"),
-        ]
-        assert_true(stage.collector.spans, stage.diary)
         worker.stop()
+
+
+def _told(stage: Stage) -> list[Span]:
+    """Return the runs that are told; one that was being exported when its process died is told by both."""
+    return [span for span in once(stage.collector.spans) if is_run(span)]
