@@ -19,7 +19,7 @@ def test_failures_dead_letters_retries_and_deaths_are_told_and_resolved(night: N
     )
     night.stage.dramatiq()
     wait_until(lambda: night.prometheus.ask("queue_workers_active"), deadline_s=DEADLINE_S, what="the monitor is heard")
-    names = ("JobsFailing", "DeadLettersGrowing", "RetryStorm", "JobLost")
+    names = ("JobsFailing", "JobAlwaysFails", "DeadLettersGrowing", "RetryStorm", "JobLost")
     jobs = ("fail", "fail", "fail", "asks_again=60", "killed=9", "dramatiq:fail", "dramatiq:ok")
     night.wait_for(*(f"[FIRING] {name}" for name in names), meanwhile=lambda: night.put(*jobs))
     night.wait_for(*(f"[RESOLVED] {name}" for name in names))
