@@ -1,7 +1,8 @@
-"""A soft time limit that lands in one of our hooks around a run costs no span, and leaves no context behind."""
+"""A soft time limit that lands in one of our hooks costs no span of what has happened, and leaves no context behind."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from collections.abc import Iterator
@@ -41,13 +42,14 @@ def in_the_shipped_mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.settrace(None)
 
 
-def interrupt_at(number: int) -> list[str]:
-    """Raise a soft time limit at the so-manieth line of ours that runs; return where that was."""
+def interrupt_at(number: int, within: str = "/src/jobspan/", functions: frozenset[str] | None = None) -> list[str]:
+    """Raise a soft time limit at the so-manieth line that runs of those files or functions; return where that was."""
     seen: list[str] = []
     count = [0]
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        if event == "line" and "/src/jobspan/" in frame.f_code.co_filename.replace("\\", "/"):
+        is_one = functions is None or frame.f_code.co_name in functions
+        if event == "line" and is_one and within in frame.f_code.co_filename.replace("\\", "/"):
             count[0] += 1
             if count[0] == number:
                 seen.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
@@ -88,3 +90,24 @@ def test_wherever_it_lands_the_run_is_told_once(sampler: Sampler, spans: int) ->
     # Before our hook has begun it lands in Celery's own signal.
     assert {line.split(":")[0] for line in broken} <= {"before_run", "after_run"}
     assert len(broken) <= 2
+
+
+def test_a_publish_that_has_left_is_told_wherever_it_lands() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = CeleryInstrumentor()
+    instrumentor.instrument(tracer_provider=provider, state_dir="off")
+    try:
+        app.send_task("warm-up")
+        number, seen = 0, [""]
+        while seen:
+            number += 1
+            exporter.clear()
+            seen = interrupt_at(number, "/recording/publishes.py", frozenset({"finished", "_end"}))
+            with contextlib.suppress(SoftTimeLimitExceeded):
+                app.send_task("work")
+            sys.settrace(None)
+            assert [span.name for span in exporter.get_finished_spans()] == ["publish work"], seen
+    finally:
+        instrumentor.uninstrument()
+    assert number > 5
