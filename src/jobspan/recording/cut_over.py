@@ -6,13 +6,17 @@ the next run begins a new trace, linked to its publish; and past the number of p
 
 from __future__ import annotations
 
-from threading import Lock
+import os
+from threading import RLock
 from typing import NamedTuple
 
 DEPTH_LIMIT = 50
 AGE_LIMIT_NS = 3600 * 1_000_000_000
 
 _MOST_TRACES = 1000
+
+# A signal handler of the host may put a job in the midst of a publish.
+_lock = RLock()
 
 
 class Verdict(NamedTuple):
@@ -41,7 +45,6 @@ class CutOver:
     def __init__(self, job_limit: int) -> None:
         self._limit = job_limit
         self._traces: dict[int, _Trace] = {}
-        self._lock = Lock()
 
     def count(
         self, trace_id: int, *, depth: int, started_ns: int | None, at_ns: int, is_counted: bool = True
@@ -57,7 +60,7 @@ class CutOver:
         """
         if not trace_id:
             return Verdict(begins_trace=False, is_summarised=False, trace_started_ns=at_ns)
-        with self._lock:
+        with _lock:
             trace = self._trace(trace_id, started_ns or at_ns)
             trace.published += is_counted
             is_summarised = 0 < self._limit < trace.published
@@ -69,7 +72,7 @@ class CutOver:
         """Return how many more publishes of a trace get a span of their own; None for any number."""
         if not self._limit:
             return None
-        with self._lock:
+        with _lock:
             trace = self._traces.get(trace_id)
             return max(0, self._limit - (trace.published if trace else 0))
 
@@ -82,3 +85,12 @@ class CutOver:
         # Put last again: the first of the table is the one that was not used for longest.
         self._traces[trace_id] = found
         return found
+
+
+def _begin_anew() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it at the fork
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -104,6 +104,8 @@ class Deaths:
         folder = flight_log.folder
         if folder is not None and flight_log.has_readers:
             for path in islice(reading.orphans(folder), _AT_ONCE):
+                if flight_log.has_much_to_send:
+                    return
                 self.tell_orphan(path)
 
     def lost(self, event: RunLost) -> None:

@@ -21,7 +21,7 @@ from jobspan.probes.memory import resident_bytes
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last, share_the_deadline
 from jobspan.recording.sdk.pipeline import leads_somewhere
-from jobspan.recording.unarrived import MOST_UNARRIVED, Slot, Unarrived, give_back
+from jobspan.recording.unarrived import MOST_UNARRIVED, MUCH_UNARRIVED, Slot, Unarrived, give_back
 
 _IS_POSSIBLE = True
 try:
@@ -108,6 +108,11 @@ class FlightLog:
     def name(self) -> str | None:
         """Return the name of this process's file; None while it has none."""
         return self._file.name if self._file is not None else None
+
+    @property
+    def has_much_to_send(self) -> bool:
+        """Say whether the SDK's queue has no room for all that another process may have left."""
+        return len(self._unarrived.slots) > MUCH_UNARRIVED
 
     def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""

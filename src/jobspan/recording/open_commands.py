@@ -56,7 +56,7 @@ class OpenCommand:
         self.is_process = is_process
         self.is_used = self.is_discarded = self.has_lent = self.is_elsewhere = False
         self.published = self.failed_to_publish = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._thread = 0
         self._token: Token[Context] | None = None
 
@@ -103,7 +103,7 @@ class OpenCommand:
 
     def renew(self) -> None:
         """Begin anew after a fork: another thread may have held the lock."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if self.outer is not None:
             self.outer.renew()
 

@@ -20,6 +20,7 @@ from jobspan.recording.cut_over import CutOver, Verdict
 from jobspan.recording.exceptions import type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records, set_error
+from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.message_field import Members, MessageField
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import Origin, origin_of
@@ -118,8 +119,9 @@ class Publishes:
                 self._end(publish.span, event)
             elif event.error is not None:
                 self._end(self._told_alone(publish), event)
-        except Exception:
-            self._open.take(event.key)
+        except Exception as raised:
+            if not is_interrupt(raised):  # after one it is told again
+                self._open.take(event.key)
             raise
         finally:
             otel_context.attach(publish.outside)

@@ -34,6 +34,7 @@ from jobspan.recording import (
 from jobspan.recording.exceptions import ExceptionText, shortened, type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
+from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import ORIGIN, Origin, origin_of
 from jobspan.recording.propagation import Incoming
@@ -158,8 +159,9 @@ class RunSpans:
                 self._measured(run, run.series, event, costs)
             if is_recorded:
                 self._write(run, event, costs)
-        except Exception:
-            self._forget(event.key, run)
+        except Exception as error:
+            if not is_interrupt(error):
+                self._forget(event.key, run)
             raise
         finally:
             otel_context.attach(run.outside)
@@ -182,9 +184,10 @@ class RunSpans:
         at_ns = event.at_ns if event.has_run else run.started_ns
         try:
             self._describe(run, event, at_ns, costs)
-        except Exception:
+        except Exception as error:
             # What can be said is said; only an interrupt leaves the span open, and is followed by a second attempt.
-            _end(run.span, at_ns)
+            if not is_interrupt(error):
+                _end(run.span, at_ns)
             raise
         _end(run.span, at_ns)
 
@@ -231,8 +234,9 @@ class RunSpans:
 def _end(span: Span, at_ns: int) -> None:
     try:
         flight_log.finished(span, at_ns)
-    except Exception:
-        span.end(at_ns)
+    except Exception as error:
+        if not is_interrupt(error):
+            span.end(at_ns)
         raise
     span.end(at_ns)
 

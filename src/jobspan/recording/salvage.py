@@ -18,6 +18,8 @@ with suppress(ImportError):  # no file locks: not a POSIX system, and no file is
 _SDK_LATE_S = 10.0
 """For so long a process may take to set up its SDK when it has begun."""
 _LOOKS_AGAIN_S = 0.1
+_COLLECTOR_AWAY_S = 300.0
+"""For so long what is left may wait for a collector; one of two exporters may never send anything."""
 
 
 def salvage(folder: Path, tell: Callable[[Path], None]) -> None:
@@ -36,10 +38,17 @@ def _salvage(folder: Path, tell: Callable[[Path], None]) -> None:
             time.sleep(_LOOKS_AGAIN_S)
         lost_runs.sweep(folder)
         reading.sweep(folder)
-        found = list(reading.orphans(folder))
-        for path in found:
+        for path in reading.orphans(folder):
+            _make_room()
             tell(path)
-        if found:
             flush()
     except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
         dropped.count(f"{dropped.HOOK_ERROR}:salvage", repr(error), error=error)
+
+
+def _make_room() -> None:
+    """Wait until this process has sent most of what it holds: the SDK's queue drops what there is no room for."""
+    deadline = time.monotonic() + _COLLECTOR_AWAY_S
+    while flight_log.has_much_to_send and time.monotonic() < deadline:
+        flush()
+        time.sleep(_LOOKS_AGAIN_S)

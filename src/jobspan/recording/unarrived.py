@@ -15,6 +15,8 @@ Slot = list[int]
 
 MOST_UNARRIVED = 1_500
 """What is open needs room, too."""
+MUCH_UNARRIVED = 500
+"""With as many more as that, all that a process can leave is in the SDK's queue of 2048."""
 
 
 class Unarrived:

@@ -42,6 +42,28 @@ def test_an_exporter_that_cannot_be_heard_sends_every_run_all_the_same(tmp_path:
     assert confirm_to(lambda _: None, provider) == 0
 
 
+class Silent(InMemorySpanExporter):
+    """An exporter that answers nothing, as its kind may: the SDK does not look."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Take them, or fail."""
+        super().export(spans)
+        if spans[0].name == "fails":
+            raise ConnectionError
+        return None  # type: ignore[return-value]  # as above
+
+
+def test_what_an_exporter_without_an_answer_has_taken_has_arrived() -> None:
+    arrived: list[int] = []
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(Silent()))
+    confirm_to(arrived.extend, provider)
+    works, fails = (provider.get_tracer("test").start_span(name) for name in ("works", "fails"))
+    works.end()
+    fails.end()
+    assert arrived == [works.get_span_context().span_id]
+
+
 def test_an_exporter_that_a_provider_is_given_later_is_heard() -> None:
     provider = TracerProvider()
     assert confirm_to(lambda _: None, provider) == 0

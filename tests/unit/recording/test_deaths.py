@@ -74,6 +74,47 @@ def child(number, tell=None):
     os.waitpid(pid, 0)
     return pid
 """
+MANY_ARE_LEFT = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import set_tracer_provider
+from jobspan.flight import layout
+from jobspan.flight.writing import FlightFile
+from jobspan.recording import Recorder
+from jobspan.settings import Settings
+from unit.flight.test_flight_files import record
+from unit.recording.builders import run_started
+
+for number in range(3):
+    child = os.fork()
+    if child == 0:
+        folder = Path(sys.argv[1])
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = FlightFile(folder)
+        for each in range(1_200):
+            file.write(layout.FINISHED, record(1 + number * 1_200 + each, "x")._replace(kind=0))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+class Slow(SpanExporter):
+    told = set()
+
+    def export(self, spans):
+        time.sleep(0.05)
+        self.told.update(span.context.span_id for span in spans)
+        return SpanExportResult.SUCCESS
+
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(Slow(), max_queue_size=2_048))
+set_tracer_provider(provider)
+Recorder(Settings(state_dir=sys.argv[1]))(run_started())
+deadline = time.monotonic() + 30
+while len(Slow.told) < 3 * 1_200 and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(len(Slow.told))
+"""
 METERS = """
 from opentelemetry.metrics import set_meter_provider
 from opentelemetry.sdk.metrics import MeterProvider
@@ -152,3 +193,8 @@ def test_a_parent_without_an_sdk_leaves_its_dead_children_to_those_that_have_one
         "child(2, tell)",
     )
     assert said(tmp_path, ONLY_CHILDREN_HAVE_AN_SDK, *parent) == "[('job-1', 'lost')]"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_more_than_the_sdk_has_room_for_is_told_bit_by_bit(tmp_path: Path) -> None:
+    assert said(tmp_path, MANY_ARE_LEFT) == "3600"

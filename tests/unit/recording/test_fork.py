@@ -51,3 +51,45 @@ def test_a_child_neither_ends_nor_counts_what_is_its_parents_and_measures_itself
         check=False,
     )
     assert done.stdout.splitlines() == ["0 {} True", "1 {'before': 1}"], done.stderr
+
+
+IN_THE_MIDST = """
+import os, signal, sys, threading
+from jobspan.recording.cut_over import CutOver
+
+cut_over = CutOver(10)
+
+def put():
+    cut_over.count(1, depth=0, started_ns=1, at_ns=1)
+
+def in_the_midst(do):
+    def trace(frame, event, _):
+        if frame.f_code.co_name == "_trace" and event == "line":
+            sys.settrace(None)
+            do()
+        return trace
+    sys.settrace(trace)
+    put()
+    sys.settrace(None)
+
+signal.alarm(20)
+signal.signal(signal.SIGUSR1, lambda *_: put())
+in_the_midst(lambda: signal.raise_signal(signal.SIGUSR1))
+is_there, go_on = threading.Event(), threading.Event()
+threading.Thread(target=in_the_midst, args=(lambda: (is_there.set(), go_on.wait()),)).start()
+is_there.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    put()
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+go_on.set()
+print(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_publish_waits_for_none_that_it_interrupts_nor_for_one_of_its_parent() -> None:
+    done = subprocess.run([sys.executable, "-c", IN_THE_MIDST], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr

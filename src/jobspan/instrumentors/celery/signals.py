@@ -65,17 +65,25 @@ class RunHooks:
         """Take ``task_prerun``."""
         try:
             self._begin(task, args, kwargs)
-        except Exception as error:
-            if not is_swallowed(self.before_run, error):
-                raise
+            return
+        except Exception as error:  # noqa: BLE001 - it is counted, or raised again below
+            if is_swallowed(self.before_run, error):
+                return
+            interrupt = error
+        self._begin_again(task, args, kwargs)
+        raise interrupt
 
     def after_run(self, task: Task, state: str | None = None, retval: Any = None, **_: Any) -> None:
         """Take ``task_postrun``: ``retval`` is the result, or the exception that made the state."""
         try:
             self._end(task, state, retval)
-        except Exception as error:
-            if not is_swallowed(self.after_run, error):
-                raise
+            return
+        except Exception as error:  # noqa: BLE001 - it is counted, or raised again below
+            if is_swallowed(self.after_run, error):
+                return
+            interrupt = error
+        self._end_again(task, state, retval)
+        raise interrupt
 
     def _begin(self, task: Task, args: Any, kwargs: Any) -> None:
         request: Context = task.request
@@ -112,9 +120,10 @@ class RunHooks:
     def _end(self, task: Task, state: str | None, retval: Any) -> None:
         at_ns = time.time_ns()
         request: Context = task.request
-        passing: PassingRun | None = vars(request).pop(_PASSING, None)
+        passing: PassingRun | None = vars(request).get(_PASSING)
         if passing is not None:
             passing.end()
+            delattr(request, _PASSING)
             return
         was_terminated, outer = getattr(request, _BEFORE, (False, None))
         leaving = sys.exc_info()[1]
@@ -125,6 +134,17 @@ class RunHooks:
             self._sink(RunAbandoned(id(request), ended if state is not None else None))
         else:
             self._sink(ended)
+
+    # A soft time limit may land in the midst of either, as it does in Dramatiq's, see ``unbroken``.
+
+    @guarded
+    def _begin_again(self, task: Task, args: Any, kwargs: Any) -> None:
+        if _PASSING not in vars(task.request):
+            self._begin(task, args, kwargs)
+
+    @guarded
+    def _end_again(self, task: Task, state: str | None, retval: Any) -> None:
+        self._end(task, state, retval)
 
     @guarded
     def internal_error(self, sender: Any = None, request: Any = None, exception: Any = None, **_: Any) -> None:

@@ -1,0 +1,113 @@
+"""A soft time limit that lands in one of our hooks costs no span of what has happened, and leaves no context behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Celery
+from celery.app.trace import build_tracer
+from opentelemetry.context import attach, get_current
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+
+from jobspan import CeleryInstrumentor
+from jobspan.probes import run_cost
+
+app = Celery("soft-runs", broker="memory://", backend="cache+memory://", set_as_current=False)
+REQUEST = {"id": "1", "task": "work", "hostname": "w1", "is_eager": False, "retries": 0}
+
+
+@app.task(name="work")  # type: ignore[untyped-decorator]  # Celery has no types
+def work() -> None:
+    """Do nothing."""
+
+
+trace_work = build_tracer("work", work, app=app)
+
+
+@pytest.fixture(autouse=True)
+def in_the_shipped_mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the guard swallow what it swallows in production."""
+    monkeypatch.setattr("jobspan.instrumentors.guard.raises", False)
+    yield
+    sys.settrace(None)
+
+
+def interrupt_at(number: int, within: str = "/src/jobspan/", functions: frozenset[str] | None = None) -> list[str]:
+    """Raise a soft time limit at the so-manieth line that runs of those files or functions; return where that was."""
+    seen: list[str] = []
+    count = [0]
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        is_one = functions is None or frame.f_code.co_name in functions
+        if event == "line" and is_one and within in frame.f_code.co_filename.replace("\\", "/"):
+            count[0] += 1
+            if count[0] == number:
+                seen.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+                sys.settrace(None)
+                raise SoftTimeLimitExceeded
+        return trace
+
+    sys.settrace(trace)
+    return seen
+
+
+@pytest.mark.parametrize(("sampler", "spans"), [(ALWAYS_OFF, 0), (ALWAYS_ON, 1)], ids=["unsampled", "sampled"])
+def test_wherever_it_lands_the_run_is_told_once(sampler: Sampler, spans: int) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider(sampler=sampler)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = CeleryInstrumentor()
+    instrumentor.instrument(tracer_provider=provider, state_dir="off")
+    broken: list[str] = []
+    try:
+        trace_work("1", (), {}, REQUEST)
+        before, number = get_current(), 0
+        while True:
+            number += 1
+            exporter.clear()
+            seen = interrupt_at(number)
+            trace_work("1", (), {}, REQUEST)
+            sys.settrace(None)
+            if not seen:
+                break
+            gc.collect()
+            if get_current() != before or run_cost._open or len(exporter.get_finished_spans()) != spans:
+                broken += seen
+            attach(before)
+            run_cost._open.clear()
+    finally:
+        instrumentor.uninstrument()
+    assert number > 50
+    # Before our hook has begun it lands in Celery's own signal.
+    assert {line.split(":")[0] for line in broken} <= {"before_run", "after_run"}
+    assert len(broken) <= 2
+
+
+def test_a_publish_that_has_left_is_told_wherever_it_lands() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = CeleryInstrumentor()
+    instrumentor.instrument(tracer_provider=provider, state_dir="off")
+    try:
+        app.send_task("warm-up")
+        number, seen = 0, [""]
+        while seen:
+            number += 1
+            exporter.clear()
+            seen = interrupt_at(number, "/recording/publishes.py", frozenset({"finished", "_end"}))
+            with contextlib.suppress(SoftTimeLimitExceeded):
+                app.send_task("work")
+            sys.settrace(None)
+            assert [span.name for span in exporter.get_finished_spans()] == ["publish work"], seen
+    finally:
+        instrumentor.uninstrument()
+    assert number > 5
