@@ -19,13 +19,14 @@ import psutil
 from backends.otlp_server import PROTOBUF, Server
 from benchmarks.figures import Figure, figure
 from benchmarks.story import COMMAND_ID, HOUR_NS, SPANS_A_REQUEST, requests
+from jobspan.backends.ids import head_sql
 from support.workers import script
 
 _GROUP = "store"
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _ROUNDS, _REQUESTS, _AT_ONCE = 3, 40, 4
 _SPANS = 10_000_000
-_ASKED = 5
+_ASKED = 9
 
 
 def measure() -> list[Figure]:
@@ -105,14 +106,19 @@ def _grown(path: Path) -> int:
 
 
 def _earlier(hour: int) -> str:
-    """Return the columns of another hour's spans: its times and ids, and those of its jobs and commands."""
+    """Return the columns of another hour's spans: its times and ids, those of its jobs and commands and their heads."""
     numbers = ("trace_hi", "trace_lo", "span_id", "parent_id")
     texts = {"job_id": 32, "workflow_id": 32, "command_id": 16}
+
+    def made(column: str, digits: int) -> str:
+        return f"substr(md5({column} || '{hour}'), 1, {digits})"
+
     return ", ".join(
         (
             *(f"{column} - {hour * HOUR_NS} AS {column}" for column in ("start_ns", "end_ns")),
             *(f"hash({column}, {hour}) AS {column}" for column in numbers),
-            *(f"substr(md5({column} || '{hour}'), 1, {digits}) AS {column}" for column, digits in texts.items()),
+            *(f"{made(column, digits)} AS {column}" for column, digits in texts.items()),
+            *(f"{head_sql(made(f'{kind}_id', texts[f'{kind}_id']))} AS {kind}_head" for kind in ("command", "job")),
         )
     )
 
