@@ -66,8 +66,10 @@ near AS (
     WHERE end_ns >= ? AND framework IS NOT NULL AND substr(job_id, 1, {SHORTEST}) IN (FROM heads)
   UNION SELECT format('{{:016x}}{{:016x}}', trace_hi, trace_lo) FROM spans
     WHERE end_ns >= ? AND trace_hi >> {_TRACE_HALF_BITS - _HEAD_BITS} IN (SELECT unnest(?::UBIGINT[]))
-  UNION SELECT unnest([command_id, job_id, format('{{:016x}}{{:016x}}', trace_hi, trace_lo)]) FROM started)
+  UNION SELECT id FROM (
+    SELECT unnest([command_id, job_id, format('{{:016x}}{{:016x}}', trace_hi, trace_lo)]) AS id FROM started
+  ) WHERE id IS NOT NULL)
 SELECT id, lag(id) OVER (ORDER BY id) AS before, lead(id) OVER (ORDER BY id) AS after
-FROM near WHERE id IS NOT NULL QUALIFY id IN (SELECT id FROM shown)
+FROM near QUALIFY id IN (SELECT id FROM shown)
 """  # noqa: S608  numbers
 """What two ids share, one shares with its neighbours in order."""
