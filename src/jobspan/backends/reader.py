@@ -24,7 +24,7 @@ from jobspan.backends.rows import (
     span_from_row,
 )
 from jobspan.errors import BackendError
-from jobspan.runs import Run, Span, SpanEvent, run_from_span
+from jobspan.runs import RUNNING, Run, Span, SpanEvent, run_from_span
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,7 +42,7 @@ class StoreReader:
     def runs(self, where: RunFilter) -> Sequence[Run]:
         """Return the runs that match, newest start first, runs in flight among them."""
         with self._snapshot() as cursor:
-            ended = _rows(cursor, "spans", matching(where), where.limit)
+            ended = _rows(cursor, "spans", _ended(cursor, where), where.limit)
             positions = open_positions(cursor, matching(where))[: where.limit]
             still_open = _rows(cursor, "started", at_positions(positions), None) if positions else []
             runs = [run_from_span(span) for span in _spans(cursor, ended)]
@@ -92,6 +92,18 @@ class StoreReader:
                 cursor.rollback()
         except duckdb.Error as error:
             raise BackendError(f"the store could not be read: {_first_line(error)}") from error
+
+
+def _ended(cursor: DuckDBPyConnection, where: RunFilter) -> Condition:
+    """Return the condition, over ``spans``, for the runs that a filter means.
+
+    Hardly any span is of a run without an outcome: it is looked for in few columns, for to pass a row costs by column.
+    """
+    which = matching(where)
+    if where.outcomes != (RUNNING,):
+        return which
+    found = cursor.execute(f"SELECT rowid FROM spans WHERE {which.sql}", which.parameters).fetchall()  # noqa: S608  the condition has parameters
+    return at_positions([position for (position,) in found])
 
 
 def _rows(cursor: DuckDBPyConnection, table: str, which: Condition, limit: int | None) -> list[Row]:
