@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from jobspan.backends.base import RunFilter
+from jobspan.backends.ids import is_command_id
 from jobspan.runs import RUNNING, Run
 
 
@@ -47,7 +48,8 @@ def is_of_command(command_id: str | None, name: str | None, wanted: Sequence[str
     if not wanted:
         return True
     by_id = command_id is not None and command_id.startswith(tuple(text.lower() for text in wanted))
-    return by_id or is_one_of(name, wanted)
+    names = [text for text in wanted if not is_command_id(text)]
+    return by_id or (bool(names) and is_one_of(name, names))
 
 
 def is_pattern(name: str) -> bool:

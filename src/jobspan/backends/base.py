@@ -18,7 +18,7 @@ class RunFilter:
     Attributes:
         since_ns, until_ns: started within, Unix nanoseconds, half-open.
         jobs, queues: names; ``*`` and ``?`` match as in a shell.
-        commands: command names (with ``*`` and ``?``) or prefixes of command ids.
+        commands: command names (with ``*`` and ``?``) or prefixes of command ids; 16 hex digits are an id, no name.
         frameworks: ``celery``, ``dramatiq``.
         outcomes: values of ``jobspan.job.outcome``, or ``running``.
         failed: only runs that have failed (see ``jobs.has_failed``).

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from jobspan import conventions as c
 from jobspan.backends.base import RunFilter
-from jobspan.backends.ids import heads
+from jobspan.backends.ids import heads, is_command_id
 from jobspan.runs import RUNNING
 
 IS_RUN = f"(framework IS NOT NULL AND operation = '{c.OPERATION_RUN}')"
@@ -45,9 +45,15 @@ def matching(where: RunFilter) -> Condition:
 
 
 def id_begins(which: Literal["command", "job"], prefix: str) -> Condition:
-    """Return the condition for the spans of the commands or jobs whose id begins with a prefix."""
-    sql = f"(({which}_head BETWEEN ? AND ? OR {which}_head = 0) AND starts_with({which}_id, ?))"
-    return Condition(sql, [*heads(prefix), prefix])
+    """Return the condition for the spans of the commands or jobs whose id begins with a prefix.
+
+    Numbers are compared in the column's type: a wider one is cast to row by row.
+    """
+    head, (first, last) = f"{which}_head", heads(prefix)
+    if first == last:
+        return Condition(f"({head} = ?::UINTEGER AND starts_with({which}_id, ?))", [first, prefix])
+    among = f"({head} BETWEEN ?::UINTEGER AND ?::UINTEGER OR {head} = 0)"
+    return Condition(f"({among} AND starts_with({which}_id, ?))", [first, last, prefix])
 
 
 def like_pattern(glob: str) -> str:
@@ -71,7 +77,8 @@ def _named(column: str, name: str) -> Condition:
 
 
 def _command(text: str) -> Condition:
-    return _any([_named("command_name", text), id_begins("command", text.lower())])
+    by_id = id_begins("command", text.lower())
+    return by_id if is_command_id(text) else _any([_named("command_name", text), by_id])
 
 
 def _outcome(name: str) -> Condition:

@@ -30,6 +30,11 @@ def trace_range(prefix: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
     return trace_halves(prefix.ljust(_TRACE_DIGITS, "0")), trace_halves(prefix.ljust(_TRACE_DIGITS, "f"))
 
 
+def is_command_id(text: str) -> bool:
+    """Say whether a text is the whole id of a command, and so no name."""
+    return len(text) == _SPAN_DIGITS and all(digit in hexdigits for digit in text)
+
+
 def heads(prefix: str) -> tuple[int, int]:
     """Return the first and last head of ids that begin with a prefix.
 

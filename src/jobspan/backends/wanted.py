@@ -12,6 +12,7 @@ from string import hexdigits
 from jobspan import conventions as c
 from jobspan.backends.admitting import is_pattern
 from jobspan.backends.base import RunFilter
+from jobspan.backends.ids import is_command_id
 from jobspan.jobs import FAILING_OUTCOMES
 from jobspan.runs import RUNNING
 
@@ -79,11 +80,10 @@ def _by_command(texts: Sequence[str]) -> list[Wanted]:
     """A text is a name or the beginning of an id, of which only a whole one can be searched for."""
     found: list[Wanted] = []
     for text in texts:
-        may_begin_an_id = len(text) <= _SPAN_DIGITS and all(digit in hexdigits for digit in text)
-        if is_pattern(text) or (may_begin_an_id and len(text) < _SPAN_DIGITS):
+        may_begin_an_id = len(text) < _SPAN_DIGITS and all(digit in hexdigits for digit in text)
+        if is_pattern(text) or may_begin_an_id:
             return [{}]
-        found += [id_of_command(text.lower())] if may_begin_an_id else []
-        found.append({c.JOBSPAN_COMMAND_NAME: text})
+        found.append(id_of_command(text.lower()) if is_command_id(text) else {c.JOBSPAN_COMMAND_NAME: text})
     return found or [{}]
 
 
