@@ -222,3 +222,26 @@ def test_a_commands_story_is_all_it_caused_in_every_trace_and_nothing_of_another
     seen = (command, query, linked_run, linked_query, other_command)
     kept.keep(traces(*seen, unrelated))
     assert _told(kept, Match("command", _COMMAND), *seen) == _ids(command, query, linked_run, linked_query)
+
+
+def test_a_story_keeps_apart_traces_whose_ids_share_a_half(kept: Kept) -> None:
+    command = span_message({"jobspan.command.id": _COMMAND}, span_id=bytes.fromhex(_COMMAND))
+    same_low = span_message(trace_id=bytes(8) + command.trace_id[8:])
+    same_high = span_message(trace_id=command.trace_id[:8] + b"\xff" * 8)
+    run = span_message(run_attributes(), trace_id=command.trace_id)
+    kept.keep(traces(same_low, same_high, command, run))
+    assert _told(kept, Match("command", _COMMAND), command, run) == _ids(command, run)
+
+
+def test_a_story_tells_what_others_recorded_within_a_day_in_whatever_order_it_arrived(kept: Kept) -> None:
+    day_ns = 86_400 * SECOND
+    command = span_message({"jobspan.command.id": _COMMAND}, span_id=bytes.fromhex(_COMMAND))
+    began_ns = command.start_time_unix_nano
+    late, early, later, earlier = (
+        span_message(trace_id=command.trace_id, start_time_unix_nano=at_ns, end_time_unix_nano=at_ns + 1)
+        for at_ns in (began_ns + day_ns, began_ns - day_ns, began_ns + day_ns + 1, began_ns - day_ns - 1)
+    )
+    for arriving in (later, late, command, earlier, early):
+        kept.keep(traces(arriving))
+    told = (early, command, late)
+    assert _told(kept, Match("command", _COMMAND), *told) == _ids(*told)

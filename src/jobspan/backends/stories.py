@@ -26,42 +26,36 @@ def spans_of(cursor: DuckDBPyConnection, match: Match) -> Condition:
     The text of an id is looked for once; what else belongs to it is found by the traces and the time of those spans.
     """
     if match.kind == "trace":
-        return Condition("s.trace_hi = ? AND s.trace_lo = ?", list(trace_halves(match.id)))
+        return Condition("s.trace_hi = ?::UBIGINT AND s.trace_lo = ?::UBIGINT", list(trace_halves(match.id)))
     is_command = match.kind == "command"
     traces = cursor.execute(_COMMAND if is_command else _JOB, [heads(match.id)[0], match.id]).fetchall()
     if not traces:
         return Condition("FALSE", [])
-    high, low, first_ns, last_ns = zip(*traces, strict=True)
-    which, ids = (_OF_COMMAND, [match.id]) if is_command else (_OF_JOB, [match.id, match.id])
-    times = [min(first_ns) - _NEAR_NS, max(last_ns) + _NEAR_NS]
-    return Condition(which, [list(high), list(low), *times, *ids])
+    places = _near(cursor, traces)
+    return Condition(_OF_COMMAND, [places, match.id]) if is_command else Condition(_OF_JOB, [places, *[match.id] * 2])
 
 
 _NEAR_NS = 86_400 * 10**9
 """What others recorded in the traces of a command or a job belongs to it when it began within a day of its spans."""
 
 _TRACES = "SELECT trace_hi, trace_lo, min(start_ns), max(start_ns) FROM spans WHERE {} GROUP BY ALL"
-_COMMAND = _TRACES.format("command_head = ? AND command_id = ?")
-_JOB = _TRACES.format("job_head = ? AND job_id = ? AND framework IS NOT NULL")
+_COMMAND = _TRACES.format("command_head = ?::UINTEGER AND command_id = ?")
+_JOB = _TRACES.format("job_head = ?::UINTEGER AND job_id = ? AND framework IS NOT NULL")
 
-_NEAR = f"""
-  own AS MATERIALIZED (SELECT unnest(?::UBIGINT[]) AS trace_hi, unnest(?::UBIGINT[]) AS trace_lo),
-  near AS MATERIALIZED (
-    SELECT p.rowid AS place, p.trace_hi, p.trace_lo, p.span_id, p.parent_id, p.job_id, p.command_id, p.framework,
-           {IS_RUN} AS is_run
-    FROM spans p JOIN own ON p.trace_lo = own.trace_lo AND p.trace_hi = own.trace_hi WHERE p.start_ns BETWEEN ? AND ?)
-"""  # noqa: S608  the only part put in is a constant
+_NEAR = """
+SELECT trace_hi, trace_lo, rowid FROM spans
+WHERE start_ns BETWEEN ? AND ? AND trace_lo IN (SELECT unnest(?::UBIGINT[]))
+"""
+"""Compared by one half, the ids of traces are skimmed; the few that are left are compared by both."""
 
-_OF_COMMAND = f"""
-s.rowid IN (
-  WITH {_NEAR}
-  SELECT place FROM near WHERE command_id IS NULL OR command_id = ?)
-"""  # noqa: S608  the only part put in is a constant
+_OF_COMMAND = "s.rowid IN (SELECT unnest(?::BIGINT[])) AND (s.command_id IS NULL OR s.command_id = ?)"
 """What a command caused says so; its traces add what others recorded there, but not another command's."""
 
 _OF_JOB = f"""
 s.rowid IN (
-  WITH RECURSIVE {_NEAR},
+  WITH RECURSIVE near AS MATERIALIZED (
+    SELECT p.rowid AS place, p.trace_hi, p.trace_lo, p.span_id, p.parent_id, p.job_id, p.framework, {IS_RUN} AS is_run
+    FROM spans p WHERE p.rowid IN (SELECT unnest(?::BIGINT[]))),
   inside AS (
     SELECT place, trace_hi, trace_lo, span_id FROM near WHERE job_id = ? AND framework IS NOT NULL
     UNION
@@ -71,6 +65,14 @@ s.rowid IN (
   SELECT place FROM inside)
 """  # noqa: S608  the only part put in is a constant
 """A job's own spans and what descends from them, up to the runs of other jobs."""
+
+
+def _near(cursor: DuckDBPyConnection, traces: list[Any]) -> list[int]:
+    """Return the ``rowid`` of the spans of some traces that began near the spans that they were found by."""
+    high, low, first_ns, last_ns = zip(*traces, strict=True)
+    rows = cursor.execute(_NEAR, [min(first_ns) - _NEAR_NS, max(last_ns) + _NEAR_NS, list(low)]).fetchall()
+    wanted = set(zip(high, low, strict=True))
+    return [place for *trace, place in rows if tuple(trace) in wanted]
 
 
 def _texts(cursor: DuckDBPyConnection, kind: Literal["command", "job"], prefix: str, limit: int) -> list[Match]:
@@ -85,7 +87,10 @@ def _traces(cursor: DuckDBPyConnection, prefix: str, limit: int) -> list[Match]:
     if between is None:
         return []
     (first_high, first_low), (last_high, last_low) = between
-    begins = "SELECT trace_hi, trace_lo FROM {} WHERE trace_hi BETWEEN ? AND ? AND trace_lo BETWEEN ? AND ?"
+    begins = (
+        "SELECT trace_hi, trace_lo FROM {} WHERE trace_hi BETWEEN ?::UBIGINT AND ?::UBIGINT"
+        " AND trace_lo BETWEEN ?::UBIGINT AND ?::UBIGINT"
+    )
     rows = _either(cursor, begins, [first_high, last_high, first_low, last_low], limit)
     return [Match("trace", trace_text(high, low)) for high, low in rows]
 
