@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobspan.backends.base import Backend
-from jobspan.brokers.base import BrokerReader
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework
 from jobspan.reading_settings import load_reading
 
+if TYPE_CHECKING:
+    from jobspan.brokers.base import BrokerReader
+
 OpenBackend = Callable[[Path | None, str | None], Backend]
-OpenBroker = Callable[[str, tuple[Framework, ...], tuple[str, ...], str], BrokerReader]
+OpenBroker = Callable[[str, tuple[Framework, ...], tuple[str, ...], str], "BrokerReader"]
 """Of a URL, frameworks, names of queues, and the address of RabbitMQ's management API."""
 
 
