@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _BYTES, _DOUBLE, _MAP = "$bytes", "$double", "$map"
+_PLAIN, _NESTED = frozenset((str, int, bool, type(None))), frozenset((list, dict))
+"""Most values are the same in JSON: they are told by their type, without a call for each."""
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
@@ -33,12 +36,12 @@ def list_to_text(items: list[Any]) -> str | None:
 
 def attributes_to_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes as what ``json`` can write."""
-    return {key: to_json(value) for key, value in attributes.items()}
+    return {key: value if type(value) in _PLAIN else to_json(value) for key, value in attributes.items()}
 
 
 def attributes_from_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Reverse ``attributes_to_json``."""
-    return {key: from_json(value) for key, value in attributes.items()}
+    return {key: from_json(value) if type(value) in _NESTED else value for key, value in attributes.items()}
 
 
 def to_json(value: Any) -> Any:
