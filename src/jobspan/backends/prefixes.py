@@ -28,7 +28,8 @@ _TRACE_HALF_BITS = 64
 
 def shorten(cursor: DuckDBPyConnection, ids: Sequence[str]) -> dict[str, str]:
     """Return the short form of each id, at least ``SHORTEST`` characters; whole where nothing shorter is unique."""
-    spans, since_ns = cursor.execute(_SIZE).fetchall()[0]
+    (spans,) = cursor.execute("SELECT count(*) FROM spans").fetchall()[0]
+    (since_ns,) = cursor.execute(_SINCE, [spans - _NEWEST_SPANS]).fetchall()[0]
     at_least = least_length(spans)
     traces = [int(full[:SHORTEST], 16) for full in ids if all(digit in hexdigits for digit in full[:SHORTEST])]
     rows = cursor.execute(_NEIGHBOURS, [list(ids), since_ns, since_ns, since_ns, traces]).fetchall()
@@ -50,11 +51,11 @@ def _shared(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-_SIZE = f"""
-SELECT (SELECT count(*) FROM spans),
-       coalesce((SELECT min(end_ns) FROM spans
-                 WHERE rowid >= (SELECT max(rowid) FROM spans) - {_NEWEST_SPANS}), 0)
+_SINCE = f"""
+SELECT coalesce(min(end_ns), 0) FROM spans
+WHERE rowid >= (SELECT max(rowid) FROM spans WHERE rowid >= ?) - {_NEWEST_SPANS}
 """  # noqa: S608  a number
+"""The last position is not before the number of spans: it is looked for from there on."""
 
 _NEIGHBOURS = f"""
 WITH shown AS MATERIALIZED (SELECT DISTINCT unnest(?::VARCHAR[]) AS id),
