@@ -36,5 +36,5 @@ def open_positions(cursor: DuckDBPyConnection, which: Condition) -> list[int]:
 
 
 def at_positions(positions: list[int]) -> Condition:
-    """Return the condition, over ``started``, for these rows."""
+    """Return the condition for the rows of a table at these places."""
     return Condition("rowid IN (SELECT unnest(?::BIGINT[]))", [positions])

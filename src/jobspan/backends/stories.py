@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jobspan.backends.base import Match
 from jobspan.backends.filters import IS_RUN, Condition, id_begins
 from jobspan.backends.ids import heads, trace_halves, trace_range, trace_text
+from jobspan.backends.open_runs import at_positions
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,28 +29,27 @@ def spans_of(cursor: DuckDBPyConnection, match: Match) -> Condition:
     if match.kind == "trace":
         return Condition("s.trace_hi = ?::UBIGINT AND s.trace_lo = ?::UBIGINT", list(trace_halves(match.id)))
     is_command = match.kind == "command"
-    traces = cursor.execute(_COMMAND if is_command else _JOB, [heads(match.id)[0], match.id]).fetchall()
-    if not traces:
+    own = cursor.execute(_OWN_OF_COMMAND if is_command else _OWN_OF_JOB, [heads(match.id)[0], match.id]).fetchall()
+    if not own:
         return Condition("FALSE", [])
-    places = _near(cursor, traces)
-    return Condition(_OF_COMMAND, [places, match.id]) if is_command else Condition(_OF_JOB, [places, *[match.id] * 2])
+    if is_command:
+        # What a command caused says so; its traces add what others recorded there, but not another command's.
+        return at_positions([*(place for *_, place in own), *_near(cursor, own, "command_head IS NULL")])
+    return Condition(_OF_JOB, [_near(cursor, own, "TRUE"), match.id, match.id])
 
 
 _NEAR_NS = 86_400 * 10**9
 """What others recorded in the traces of a command or a job belongs to it when it began within a day of its spans."""
 
-_TRACES = "SELECT trace_hi, trace_lo, min(start_ns), max(start_ns) FROM spans WHERE {} GROUP BY ALL"
-_COMMAND = _TRACES.format("command_head = ?::UINTEGER AND command_id = ?")
-_JOB = _TRACES.format("job_head = ?::UINTEGER AND job_id = ? AND framework IS NOT NULL")
+_OWN = "SELECT trace_hi, trace_lo, start_ns, rowid FROM spans WHERE {}"
+_OWN_OF_COMMAND = _OWN.format("command_head = ?::UINTEGER AND command_id = ?")
+_OWN_OF_JOB = _OWN.format("job_head = ?::UINTEGER AND job_id = ? AND framework IS NOT NULL")
 
 _NEAR = """
 SELECT trace_hi, trace_lo, rowid FROM spans
-WHERE start_ns BETWEEN ? AND ? AND trace_lo IN (SELECT unnest(?::UBIGINT[]))
+WHERE {} AND start_ns BETWEEN ? AND ? AND trace_lo IN (SELECT unnest(?::UBIGINT[]))
 """
 """Compared by one half, the ids of traces are skimmed; the few that are left are compared by both."""
-
-_OF_COMMAND = "s.rowid IN (SELECT unnest(?::BIGINT[])) AND (s.command_id IS NULL OR s.command_id = ?)"
-"""What a command caused says so; its traces add what others recorded there, but not another command's."""
 
 _OF_JOB = f"""
 s.rowid IN (
@@ -67,18 +67,19 @@ s.rowid IN (
 """A job's own spans and what descends from them, up to the runs of other jobs."""
 
 
-def _near(cursor: DuckDBPyConnection, traces: list[Any]) -> list[int]:
-    """Return the ``rowid`` of the spans of some traces that began near the spans that they were found by."""
-    high, low, first_ns, last_ns = zip(*traces, strict=True)
-    rows = cursor.execute(_NEAR, [min(first_ns) - _NEAR_NS, max(last_ns) + _NEAR_NS, list(low)]).fetchall()
-    wanted = set(zip(high, low, strict=True))
-    return [place for *trace, place in rows if tuple(trace) in wanted]
+def _near(cursor: DuckDBPyConnection, own: list[Any], which: str) -> list[int]:
+    """Return the ``rowid`` of those spans in the traces of some spans that began near them."""
+    traces = {(high, low) for high, low, *_ in own}
+    starts = [start_ns for _, _, start_ns, _ in own]
+    times = [min(starts) - _NEAR_NS, max(starts) + _NEAR_NS]
+    rows = cursor.execute(_NEAR.format(which), [*times, [low for _, low in traces]]).fetchall()
+    return [place for high, low, place in rows if (high, low) in traces]
 
 
 def _texts(cursor: DuckDBPyConnection, kind: Literal["command", "job"], prefix: str, limit: int) -> list[Match]:
     which, parameters = id_begins(kind, prefix)
-    is_ours = "framework IS NOT NULL AND " if kind == "job" else ""
-    begins = f"SELECT {kind}_id AS id FROM {{}} WHERE {is_ours}{which}"  # noqa: S608  constants
+    is_ours = " AND framework IS NOT NULL" if kind == "job" else ""
+    begins = f"SELECT {kind}_id AS id FROM {{}} WHERE {which}{is_ours}"  # noqa: S608  constants
     return [Match(kind, row[0]) for row in _either(cursor, begins, parameters, limit)]
 
 
