@@ -54,13 +54,18 @@ class Killer:
 
 
 def assert_linked(spans: Sequence[Span]) -> None:
-    """Every run of a job that came back links to the one before it, which was lost."""
+    """Every run of a job that came back links to the one before it, if that was lost.
+
+    One that had ended may come back too: its process was killed before it could acknowledge the message.
+    """
     by_attempt: dict[tuple[object, object], list[Span]] = {}
     for span in sorted(filter(is_run, spans), key=lambda span: span.start_ns):
         key = span.attributes[c.MESSAGING_MESSAGE_ID], span.attributes[c.JOBSPAN_JOB_ATTEMPT]
         by_attempt.setdefault(key, []).append(span)
-    for lost, again in (pair for found in by_attempt.values() for pair in pairwise(found)):
-        assert lost_links(again) == [(lost.trace_id, lost.span_id)]
+    for before, again in (pair for found in by_attempt.values() for pair in pairwise(found)):
+        outcome = before.attributes[c.JOBSPAN_JOB_OUTCOME]
+        expected = [(before.trace_id, before.span_id)] if outcome == "lost" else []
+        assert lost_links(again) == expected, f"{again.name} follows upon a run that was {outcome}"
 
 
 def as_the_worker_lived_it(truth: Truth, spans: Sequence[Span], killed: dict[int, int]) -> Truth:
