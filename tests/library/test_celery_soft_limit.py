@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from types import FrameType
-from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -14,8 +12,10 @@ from opentelemetry.context import get_current
 
 from jobspan import CeleryInstrumentor
 from library.conftest import Instrumentation
+from support.soft_limits import interrupt_at
 
 app = Celery("soft", broker="memory://", set_as_current=False)
+PUBLISHING = "/jobspan/instrumentors/celery/publishing"
 
 
 @pytest.fixture(autouse=True)
@@ -24,25 +24,6 @@ def in_the_shipped_mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("jobspan.instrumentors.guard.raises", False)
     yield
     sys.settrace(None)
-
-
-def interrupt_at(number: int) -> list[str]:
-    """Raise a soft time limit at the so-manieth line of ours that runs; return where that was."""
-    seen: list[str] = []
-    count = [0]
-
-    def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        ours = "/jobspan/instrumentors/celery/publishing" in frame.f_code.co_filename.replace("\\", "/")
-        if event == "line" and ours:
-            count[0] += 1
-            if count[0] == number:
-                seen.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
-                sys.settrace(None)
-                raise SoftTimeLimitExceeded
-        return trace
-
-    sys.settrace(trace)
-    return seen
 
 
 def test_at_no_line_of_ours_is_it_lost(instrumentation: Instrumentation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +35,7 @@ def test_at_no_line_of_ours_is_it_lost(instrumentation: Instrumentation, monkeyp
     lost: list[str] = []
     while True:
         number += 1
-        seen = interrupt_at(number)
+        seen = interrupt_at(number, PUBLISHING)
         try:
             app.send_task("work")
         except SoftTimeLimitExceeded:

@@ -6,8 +6,6 @@ import contextlib
 import gc
 import sys
 from collections.abc import Iterator
-from types import FrameType
-from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -21,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
 from jobspan import CeleryInstrumentor
 from jobspan.probes import run_cost
+from support.soft_limits import interrupt_at
 
 app = Celery("soft-runs", broker="memory://", backend="cache+memory://", set_as_current=False)
 REQUEST = {"id": "1", "task": "work", "hostname": "w1", "is_eager": False, "retries": 0}
@@ -42,25 +41,6 @@ def in_the_shipped_mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     gc.unfreeze()
     sys.settrace(None)
-
-
-def interrupt_at(number: int, within: str = "/src/jobspan/", functions: frozenset[str] | None = None) -> list[str]:
-    """Raise a soft time limit at the so-manieth line that runs of those files or functions; return where that was."""
-    seen: list[str] = []
-    count = [0]
-
-    def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        is_one = functions is None or frame.f_code.co_name in functions
-        if event == "line" and is_one and within in frame.f_code.co_filename.replace("\\", "/"):
-            count[0] += 1
-            if count[0] == number:
-                seen.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
-                sys.settrace(None)
-                raise SoftTimeLimitExceeded
-        return trace
-
-    sys.settrace(trace)
-    return seen
 
 
 @pytest.mark.parametrize(("sampler", "spans"), [(ALWAYS_OFF, 0), (ALWAYS_ON, 1)], ids=["unsampled", "sampled"])
