@@ -13,7 +13,7 @@ from opentelemetry.propagators.textmap import Getter, TextMapPropagator
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 
 from jobspan import conventions as c
-from jobspan.recording import dropped, message_field
+from jobspan.recording import dropped, message_field, w3c
 from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.message_field import NOTHING, MessageField
 
@@ -52,9 +52,11 @@ def write(carrier: MutableMapping[str, Any], context: Context, field: str) -> No
     names = _fields_of(propagator)
     if not names:
         _say_once_that_nothing_travels()
-    for name in names:
-        carrier.pop(name, None)
-    propagator.inject(carrier, context=context)
+    if not names.isdisjoint(carrier):
+        for name in names:
+            carrier.pop(name, None)
+    if not (w3c.is_default(propagator) and w3c.injected(carrier, context)):
+        propagator.inject(carrier, context=context)
     carrier[c.FIELD] = field
 
 
@@ -78,7 +80,7 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
 def peek(carrier: Mapping[str, Any], base: Context) -> tuple[Context, SpanContext] | None:
     """Return the context on a message and the span that published it; None where ``read`` has more to say."""
     try:
-        context = propagate.extract(carrier, context=base, getter=_GETTER)
+        context = _extract(carrier, base)
     except Exception as error:
         if is_interrupt(error):
             raise
@@ -140,9 +142,15 @@ def _field(text: object) -> MessageField:
     return field
 
 
+def _extract(carrier: Mapping[str, Any], base: Context) -> Context:
+    propagator = propagate.get_global_textmap()
+    found = w3c.extracted(carrier, base) if w3c.is_default(propagator) else None
+    return propagator.extract(carrier, base, _GETTER) if found is None else found
+
+
 def _extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
     try:
-        return propagate.extract(carrier, context=base, getter=_GETTER)
+        return _extract(carrier, base)
     except Exception as error:
         if is_interrupt(error):
             raise

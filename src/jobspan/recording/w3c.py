@@ -1,0 +1,55 @@
+"""The usual case of the default propagators in a part of the time: a ``traceparent`` and nothing beside it.
+
+Each answers that there is more to it where it is not that case; then the propagators themselves are asked.
+https://www.w3.org/TR/trace-context/#traceparent-header
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any
+
+from opentelemetry import baggage
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_TRACEPARENT, _TRACESTATE, _BAGGAGE = "traceparent", "tracestate", "baggage"
+_SHAPE = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_DEFAULT = [TraceContextTextMapPropagator, W3CBaggagePropagator]
+
+
+@lru_cache(maxsize=4)
+def is_default(propagator: TextMapPropagator) -> bool:
+    """Say whether a propagator is what OpenTelemetry sets where nobody sets another."""
+    parts = getattr(propagator, "_propagators", ())
+    return type(propagator) is CompositePropagator and [type(each) for each in parts] == _DEFAULT
+
+
+def injected(carrier: MutableMapping[str, Any], context: Context) -> bool:
+    """Put a context on a carrier that has none; False: there is more to it, and nothing was put."""
+    found = get_current_span(context).get_span_context()
+    if not found.is_valid or found.trace_state or baggage.get_all(context):
+        return False
+    carrier[_TRACEPARENT] = f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
+    return True
+
+
+def extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
+    """Return the context on a carrier on top of another; None: there is more to it."""
+    if _TRACESTATE in carrier or _BAGGAGE in carrier:
+        return None
+    said = carrier.get(_TRACEPARENT)
+    if said is None:
+        return base
+    match = _SHAPE.fullmatch(said) if isinstance(said, str) else None
+    if match is None:
+        return None
+    trace_id, span_id, flags = match.groups()
+    found = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return set_span_in_context(NonRecordingSpan(found), base) if found.is_valid else None
