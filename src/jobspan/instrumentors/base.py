@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, ClassVar
@@ -15,52 +15,16 @@ import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out of typing
 
 from jobspan import settings
-from jobspan.events import Event, JobSink, PassingRun, Sink
+from jobspan.events import JobSink, Sink
 from jobspan.instrumentors.configuration import Configuration, is_disabled_by_file
 from jobspan.instrumentors.contrib import Contrib
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, is_ready
-from jobspan.job_options import JobOptions
-from jobspan.jobs import Job
 from jobspan.recording import Recorder
 from jobspan.recording.sdk.flush import flush_at_exit
 
 _logger = logging.getLogger("jobspan.instrumentors")
 _GIVEN = ("tracer_provider", "meter_provider", "logger_provider", "publish_hook", "run_hook")
-
-
-class _Outlet:
-    """Where events go: to the recorder, and to a listener while there is one."""
-
-    __slots__ = ("_recorder", "listener")
-
-    def __init__(self, recorder: JobSink) -> None:
-        self._recorder = recorder
-        self.listener: Sink | None = None
-
-    def __call__(self, event: Event) -> None:
-        if self.listener is not None:
-            self.listener(event)
-        self._recorder(event)
-
-    def ignores(self, carrier: Mapping[str, Any]) -> bool:
-        return self.listener is None and self._recorder.ignores(carrier)
-
-    def passes_on(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
-        return self.listener is None and self._recorder.passes_on(carrier, job_id, at_ns, queue)
-
-    def passes_by(
-        self,
-        carrier: Mapping[str, Any],
-        job: Callable[[], Job],
-        options: JobOptions,
-        at_ns: int,
-        *,
-        eager: bool = False,
-    ) -> PassingRun | None:
-        if self.listener is not None:
-            return None
-        return self._recorder.passes_by(carrier, job, options, at_ns, eager=eager)
 
 
 class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base is not typed
@@ -118,7 +82,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
     def _instrument(self, **kwargs: Any) -> None:
         given = {name: kwargs.pop(name) for name in _GIVEN if kwargs.get(name) is not None}
         self._settings = settings.load(kwargs)
-        self._sink = _Outlet(Recorder(self._settings, **given))
+        self._sink = Recorder(self._settings, **given)
         self._patches = Patches()
         self._patches.on_undo(flush_at_exit())
         self._is_hooked = self._is_contrib_aside = False

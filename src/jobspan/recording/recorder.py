@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
@@ -29,14 +29,22 @@ from jobspan.events import (
     RunFinished,
     RunLost,
     RunStarted,
+    Sink,
     WatchEnded,
     WatchStarted,
 )
+from jobspan.job_options import JobOptions
+from jobspan.jobs import Job
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
 from jobspan.recording.parts import Part, Parts, Steps
 from jobspan.settings import Settings
+
+if TYPE_CHECKING:
+    # Imported when the first job comes.
+    from jobspan.recording.passing import Passing
+    from jobspan.recording.passing_runs import PassingRuns
 
 _BEGIN = {
     PublishStarted: ("publishes", "started"),
@@ -71,6 +79,9 @@ class Recorder:
         settings: how to record.
         given: ``tracer_provider``, ``meter_provider``, ``logger_provider``, the global ones where not given;
             ``publish_hook`` and ``run_hook``.
+
+    Attributes:
+        listener: is told each event first; None: nobody is.
     """
 
     def __init__(self, settings: Settings, **given: Any) -> None:
@@ -78,23 +89,40 @@ class Recorder:
         flight_log.configure(settings.state_dir, given.get("tracer_provider"))
         self._parts = Parts(self._instruments)
         self._steps = Steps(self._parts, {**_BEGIN, **_END})
+        self.listener: Sink | None = None
 
     def __call__(self, event: Event) -> None:
         """Write one event down. What was begun is always ended; nothing is begun under suppressed instrumentation."""
+        if self.listener is not None:
+            self.listener(event)
         kind = type(event)
         if kind in _END or is_instrumentation_enabled():
             self._steps[kind](event)
 
-    @Part
-    def passes_on(self) -> Callable[..., bool]:
+    def passes_on(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
         """Pass on what a publish does that nobody records, see ``JobSink``."""
-        return self._parts.passing.publish
+        return self.listener is None and self._passing.publish(carrier, job_id, at_ns, queue)
 
-    @Part
-    def passes_by(self) -> Callable[..., PassingRun | None]:
+    def passes_by(
+        self,
+        carrier: Mapping[str, Any],
+        job: Callable[[], Job],
+        options: JobOptions,
+        at_ns: int,
+        *,
+        eager: bool = False,
+    ) -> PassingRun | None:
         """Return a run that nobody records, see ``JobSink``."""
-        return self._parts.passing_runs.run
+        return self._passing_runs.run(carrier, job, options, at_ns, eager=eager) if self.listener is None else None
 
     def ignores(self, carrier: Mapping[str, Any]) -> bool:
-        """Say whether nothing would come of a publish or run with this carrier."""
-        return not self._instruments.has_sdk and is_idle(self._instruments, carrier)
+        """Say whether nothing would come of a publish or run with this carrier, see ``JobSink``."""
+        return self.listener is None and not self._instruments.has_sdk and is_idle(self._instruments, carrier)
+
+    @Part
+    def _passing(self) -> Passing:
+        return self._parts.passing
+
+    @Part
+    def _passing_runs(self) -> PassingRuns:
+        return self._parts.passing_runs
