@@ -11,7 +11,7 @@ from dramatiq import Middleware
 from dramatiq.errors import ActorNotFound
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, JobSink, PassingRun, RunStarted
+from jobspan.events import JobDropped, JobSink, RunStarted
 from jobspan.instrumentors.dramatiq import endings
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
@@ -62,8 +62,7 @@ class JobspanMiddleware(Middleware):
     @unbroken
     def before_process_message(self, broker: Any, message: Any) -> None:
         """A worker thread takes up a message."""
-        if not self._runs.pass_by(message, partial(self._passing, broker, message)):
-            self._begin(broker, message)
+        self._begin(broker, message)
 
     @unbroken
     def after_process_message(
@@ -105,16 +104,20 @@ class JobspanMiddleware(Middleware):
         """The process leaves by ``os._exit``: what it holds goes out now."""
         flush_and_leave()
 
-    def _passing(self, broker: Any, message: Any) -> PassingRun | None:
-        plain = message_behind(message)
-        job, options = partial(self._words.job, broker, message, None, 0), options_of(broker, plain.actor_name)
-        return self._sink.passes_by(carrier_of(plain.options), job, options, time.time_ns())
-
     def _begin(self, broker: Any, message: Any) -> Run:
-        now = time.time_ns()
-        run = self._runs.begin(message)
-        plain = message_behind(message)
-        actor = broker.actors.get(plain.actor_name)
+        """Return the run of a message, begun now unless it has: told, or passed by where nobody records it."""
+        now, run, plain = time.time_ns(), self._runs.of(message), message_behind(message)
+        if run is not None and run.passing is not None:
+            return run
+        actor, carrier = broker.actors.get(plain.actor_name), carrier_of(plain.options)
+        options = options_on(actor)
+        if run is None or run.is_told:
+            job = partial(self._words.job, broker, message, None, 0)
+            passing = self._sink.passes_by(carrier, job, options, now)
+            run = self._runs.begin(message, passing)
+            if passing is not None:
+                passing.begin()
+                return run
         words = self._words.actor(actor)
         self._worker = self._worker or worker_name()
         self._sink(
@@ -122,13 +125,13 @@ class JobspanMiddleware(Middleware):
                 key=run,
                 job=self._words.job(broker, message, None, now),
                 broker=self._words.of(broker),
-                carrier=carrier_of(plain.options),
+                carrier=carrier,
                 worker=self._worker,
                 at_ns=now,
                 function=words.function,
                 received_ns=getattr(message, RECEIVED, None),
                 cpu=words.cpu,
-                options=options_on(actor),
+                options=options,
                 arguments=arguments_of(actor, plain),
                 is_safe=delivers_again(broker),
             )

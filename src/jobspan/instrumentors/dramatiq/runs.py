@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from jobspan.events import PassingRun
@@ -73,26 +72,12 @@ class Runs:
         run = self._by_thread.get(threading.get_ident())
         return run if run is not None and run.is_of(message) else None
 
-    def begin(self, message: Any) -> Run:
-        """Return the run of a message, begun now unless it has."""
-        run = self.of(message)
-        if run is None or run.is_told:
-            run = self._by_thread[threading.get_ident()] = Run(message, self.current())
-        return run
-
-    def pass_by(self, message: Any, passing: Callable[[], PassingRun | None]) -> bool:
-        """Begin a run that nobody records, if it is none that somebody does: there is nothing to tell of its end."""
-        known = self.of(message)
-        if known is not None and (known.passing is not None or not known.is_told):
-            return known.passing is not None
-        found = passing()
-        if found is None:
-            return False
+    def begin(self, message: Any, passing: PassingRun | None) -> Run:
+        """Return a run of a message, begun now; of one that nobody records there is nothing to tell at its end."""
         run = Run(message, self.current())
-        run.is_told, run.passing = True, found
+        run.is_told, run.passing = passing is not None, passing
         self._by_thread[threading.get_ident()] = run
-        found.begin()
-        return True
+        return run
 
     def end(self, run: Run) -> None:
         """Note that the end of a run is told. It is remembered until the next begins: Dramatiq may tell it twice."""
