@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 CEILINGS = {
-    ("celery", "recorded"): (1900, 2640),
-    ("celery", "not sampled"): (710, 650),
-    ("celery", "no SDK"): (240, 395),
-    ("dramatiq", "recorded"): (1840, 2920),
-    ("dramatiq", "not sampled"): (800, 905),
-    ("dramatiq", "no SDK"): (265, 640),
+    ("celery", "recorded"): (1850, 2470),
+    ("celery", "not sampled"): (690, 685),
+    ("celery", "no SDK"): (220, 405),
+    ("dramatiq", "recorded"): (1900, 2740),
+    ("dramatiq", "not sampled"): (790, 925),
+    ("dramatiq", "no SDK"): (255, 640),
 }
 TESTS = Path(__file__).parents[1]
 

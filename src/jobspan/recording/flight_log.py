@@ -81,6 +81,11 @@ class FlightLog:
         self._when_unwatched = step
 
     @property
+    def is_on(self) -> bool:
+        """Say whether spans are kept, as far as there is a place for them."""
+        return not self._is_off
+
+    @property
     def has_readers(self) -> bool:
         """Say whether somebody takes the spans of this process."""
         return leads_somewhere(self._provider or get_tracer_provider())

@@ -61,9 +61,13 @@ def of_run(event: RunStarted, field: MessageField, job: Job | None = None) -> di
         workflow_id, group_id = workflow_of_run(event.job, field)
         found[c.MESSAGING_CONVERSATION_ID] = workflow_id
         _add(found, c.JOBSPAN_JOB_GROUP_ID, group_id)
-    _add(found, c.JOBSPAN_JOB_MAX_ATTEMPTS, event.job.max_attempts)
-    _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_of_run(event.job, field))
-    _add(found, c.CODE_FUNCTION_NAME, event.function)
+    if event.job.max_attempts is not None:
+        found[c.JOBSPAN_JOB_MAX_ATTEMPTS] = event.job.max_attempts
+    parent = field.parent_job_id or event.job.parent_id
+    if parent is not None:
+        _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_of_run(event.job, field))
+    if event.function is not None:
+        found[c.CODE_FUNCTION_NAME] = event.function
     if event.job.is_redelivered:
         found[c.JOBSPAN_JOB_REDELIVERED] = True
     if field.command_id is not None:
@@ -74,7 +78,7 @@ def of_run(event: RunStarted, field: MessageField, job: Job | None = None) -> di
     if event.eager:
         found[c.JOBSPAN_JOB_EAGER] = True
     else:
-        found.update(waits(field, event))
+        _add_waits(found, field, event)
     return found
 
 
@@ -87,27 +91,6 @@ def as_published(job: Job, field: MessageField) -> Job:
         scheduled_by=field.scheduled_by or job.scheduled_by,
         schedule_name=field.schedule_name or job.schedule_name,
     )
-
-
-def waits(field: MessageField, event: RunStarted) -> dict[str, Any]:
-    """Split the time between publish and run: asked for, in the broker, in the worker; seconds, never negative.
-
-    Without a publish time on the message nothing is known, and nothing is said.
-    """
-    if field.published_ms is None:
-        return {}
-    published = field.published_ms * 1_000_000
-    scheduled = event.job.scheduled_ns or (field.scheduled_ms or 0) * 1_000_000
-    due = max(published, scheduled)
-    received = event.received_ns or event.at_ns
-    found: dict[str, Any] = {c.JOBSPAN_JOB_WAIT_QUEUED: max(0, received - due) / 1e9}
-    if scheduled:
-        found[c.JOBSPAN_JOB_WAIT_SCHEDULED] = max(0, scheduled - published) / 1e9
-    if event.received_ns is not None:
-        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = max(0, event.at_ns - max(received, scheduled)) / 1e9
-    if received < published:
-        found[c.JOBSPAN_JOB_CLOCK_SKEW] = True
-    return found
 
 
 def parent_id(job: Job, origin: Origin | None) -> str | None:
@@ -135,6 +118,25 @@ def iso_time(unix_ns: int) -> str | None:
         return datetime.fromtimestamp(unix_ns / 1e9, tz=timezone.utc).isoformat()
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def _add_waits(found: dict[str, Any], field: MessageField, event: RunStarted) -> None:
+    """Split the time between publish and run: asked for, in the broker, in the worker; seconds, never negative.
+
+    Without a publish time on the message nothing is known, and nothing is said.
+    """
+    if field.published_ms is None:
+        return
+    published, received, at_ns = field.published_ms * 1_000_000, event.received_ns, event.at_ns
+    scheduled = event.job.scheduled_ns or (field.scheduled_ms or 0) * 1_000_000
+    came = received or at_ns
+    found[c.JOBSPAN_JOB_WAIT_QUEUED] = max(0, came - max(published, scheduled)) / 1e9
+    if scheduled:
+        found[c.JOBSPAN_JOB_WAIT_SCHEDULED] = max(0, scheduled - published) / 1e9
+    if received is not None:
+        found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = max(0, at_ns - max(came, scheduled)) / 1e9
+    if came < published:
+        found[c.JOBSPAN_JOB_CLOCK_SKEW] = True
 
 
 def _other_than_itself(job: Job) -> str | None:

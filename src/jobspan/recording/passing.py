@@ -75,10 +75,11 @@ class Passing:
 
 def is_unseen_below(instruments: Instruments, parent: SpanContext) -> bool:
     """Say whether what begins below a span is recorded and counted by nobody, and the span is not sampled."""
+    if parent.trace_flags & 1 and instruments.has_sdk:
+        return False  # the SDK's own unsampled span would have to be made
     if not instruments.is_unseen_below(parent) or instruments.metrics.is_on:
         return False
-    # Below a sampled one, the SDK's own unsampled span would have to be made.
-    return not (parent.trace_flags & 1 and instruments.has_sdk) and bool(is_instrumentation_enabled())
+    return bool(is_instrumentation_enabled())
 
 
 def _text(origin: Origin | None, at_ns: int, trace_started_ns: int, queue: str | None) -> str:

@@ -22,7 +22,7 @@ from jobspan.recording.instruments import Instruments
 from jobspan.recording.origin import ORIGIN, Origin
 from jobspan.recording.passing import is_unseen_below
 from jobspan.recording.propagation import Incoming
-from jobspan.recording.run_spans import origin_of_run
+from jobspan.recording.run_origin import origin_of_run
 from jobspan.recording.unrecorded import Unrecorded
 
 _NESTED = "child+link"
@@ -55,12 +55,13 @@ class PassingRuns:
             eager: it has no message, and runs where it was called.
         """
         instruments = self._instruments
-        if not instruments.has_sdk and is_idle(instruments, carrier):
-            return Unrecorded(job)
+        if not instruments.has_sdk:
+            if is_idle(instruments, carrier):
+                return Unrecorded(job)
+        elif _looks_sampled(carrier):
+            return None  # more is to be done, and the context is read then
         if eager or not self._is_nested or options is not NOTHING or message_field.decides(carrier.get(c.FIELD)):
             return None
-        if instruments.has_sdk and _looks_sampled(carrier):
-            return None  # more is to be done, and the context is read then
         found = propagation.peek(carrier, Context())
         if found is None:
             return None

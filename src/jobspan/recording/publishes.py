@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -25,6 +25,7 @@ from jobspan.recording.message_field import Members, MessageField
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import Origin, origin_of
 from jobspan.recording.puts import put
+from jobspan.recording.sdk.attributes import add
 from jobspan.recording.sdk.promised_ids import keeping
 from jobspan.recording.series import Series
 from jobspan.recording.summaries import Summary
@@ -136,22 +137,15 @@ class Publishes:
             publish.batch.count += 1
 
     def _start(self, event: PublishStarted, context: Context, origin: Origin | None, members: Members | None) -> Span:
-        tracer, name = self._instruments.tracer, job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
-        if self._instruments.is_unseen(context):
-            return tracer.start_span(name, context=context, kind=SpanKind.PRODUCER)
-        attributes = job_attributes.of_publish(event.job, event.broker, origin)
-        if members is not None and members.omitted:
-            attributes[c.JOBSPAN_LINK_OMITTED] = members.omitted
-        if event.options.args:
-            attributes.update(arguments.attributes_of(event.arguments))
-        return tracer.start_span(
-            name,
-            context=context,
-            kind=SpanKind.PRODUCER,
-            attributes=attributes,
-            links=relation.member_links(members) if members is not None else (),
-            start_time=event.at_ns,
-        )
+        name = job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
+        if members is not None or self._instruments.is_first_described:
+            links = relation.member_links(members)
+            said = _said(event, origin, members)
+            return self._instruments.start_span(name, context, SpanKind.PRODUCER, said, links, event.at_ns)
+        span = self._instruments.tracer.start_span(name, context, SpanKind.PRODUCER, None, (), event.at_ns)
+        if span.is_recording():
+            add(span, _said(event, origin, None))
+        return span
 
     def _told_alone(self, publish: _OpenPublish) -> Span:
         """Return a span of its own for a publish of a summary that failed: failures are never summarised."""
@@ -176,6 +170,15 @@ class Publishes:
         flight_log.finished(span, event.at_ns)
         span.end(event.at_ns)
         flight_log.closed(span)
+
+
+def _said(event: PublishStarted, origin: Origin | None, members: Members | None) -> dict[str, Any]:
+    attributes = job_attributes.of_publish(event.job, event.broker, origin)
+    if members is not None and members.omitted:
+        attributes[c.JOBSPAN_LINK_OMITTED] = members.omitted
+    if event.options.args:
+        attributes.update(arguments.attributes_of(event.arguments))
+    return attributes
 
 
 def _pass_on(event: PublishStarted, context: Context, text: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opentelemetry.trace import Span
 
-from jobspan import conventions as c
 from jobspan.events import RunStarted
 from jobspan.recording import relation
 from jobspan.recording.flight_log import flight_log
@@ -19,14 +18,13 @@ class Untold(NamedTuple):
     attempt: int
 
 
-def lost_before(event: RunStarted, attributes: dict[str, Any]) -> tuple[str, str] | None:
+def lost_before(event: RunStarted) -> tuple[str, str] | None:
     """Return trace and span id of this attempt's run before, which was lost; None when nobody knows of one."""
     if not event.is_safe and not event.job.is_redelivered:
         return None
     lost = flight_log.lost_run_of(event.job.id)
     if lost is None or lost.attempt != event.job.attempt:
         return None
-    attributes[c.JOBSPAN_JOB_REDELIVERED] = True
     return lost.trace_id, lost.span_id
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
+    Link,
     Span,
     SpanContext,
     SpanKind,
@@ -36,9 +37,11 @@ from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.open_spans import OpenSpans
-from jobspan.recording.origin import ORIGIN, Origin, origin_of
+from jobspan.recording.origin import ORIGIN
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.redelivery import Untold
+from jobspan.recording.run_origin import PendingRun, as_called
+from jobspan.recording.sdk.attributes import add, add_link
 from jobspan.recording.series import Series
 from jobspan.recording.status import error_type_of, set_status
 
@@ -51,6 +54,28 @@ class _OpenRun(NamedTuple):
     cost: RunCost
     series: Series | None = None
     untold: Untold | None = None
+
+
+class _Beginning(NamedTuple):
+    """What is known of a run when its span is to begin; ``lost``: trace and span of the one before it that was."""
+
+    event: RunStarted
+    incoming: Incoming
+    job: Job
+    wanted: JobOptions
+    kind: str
+    lost: tuple[str, str] | None
+
+
+class _Said(NamedTuple):
+    """What a run's span says when it begins, and what is told when the job has run: one that has not never waited."""
+
+    attributes: dict[str, Any]
+    links: Sequence[Link]
+    prefetched_s: float | None
+
+
+_UNSAID = _Said({}, (), None)
 
 
 class RunSpans:
@@ -69,59 +94,60 @@ class RunSpans:
         base = outside if event.eager else Context()
         incoming = propagation.read(event.carrier, base)
         if event.eager:
-            incoming = _called(incoming)
+            incoming = as_called(incoming)
         wanted = self._instruments.wishes.of_run(event, incoming.field)
         kind = self._instruments.wishes.relation(wanted)
         context = relation.parent_of(incoming, kind, eager=event.eager)
         job = job_attributes.as_published(event.job, incoming.field)
         series = self._instruments.metrics.of_run(event, job.queue)
         if not self._instruments.wishes.are_traced(wanted, job.name):
-            origin = origin_of_run(event.job, incoming, kind, event.at_ns, eager=event.eager)
+            origin = PendingRun(event.job, incoming, kind, event.at_ns, INVALID_SPAN, event.eager)
             self._pass_on(event, outside, origin, context, series)
             return
-        attributes: dict[str, Any] = {}
-        is_described = series is not None or not self._instruments.is_unseen(context)
-        if is_described:
-            attributes = job_attributes.of_run(event, incoming.field, job)
-            if wanted.args:
-                attributes.update(arguments.attributes_of(event.arguments))
-        # Told when the job has run: one that never began has not waited for it.
-        prefetched = attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)
-        lost = redelivery.lost_before(event, attributes)
-        span = self._instruments.tracer.start_span(
-            f"run {attributes.get(c.JOBSPAN_JOB_NAME) or job.name or c.UNKNOWN_JOB}",
-            context=context,
-            kind=SpanKind.CONSUMER,
-            attributes=attributes,
-            links=relation.links_of(incoming, kind, _ambient(event), lost) if is_described else (),
-            start_time=event.at_ns,
-        )
+        lost = redelivery.lost_before(event)
+        beginning = _Beginning(event, incoming, job, wanted, kind, lost)
+        span, said = self._start(beginning, context, is_measured=series is not None)
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
-            origin = origin_of_run(event.job, incoming, kind, event.at_ns, eager=event.eager)
+            origin = PendingRun(event.job, incoming, kind, event.at_ns, INVALID_SPAN, event.eager)
             self._pass_on(event, outside, origin, incoming.context, series)
             return
-        run = _OpenRun(span, outside, event.at_ns, prefetched, RunCost(), series, redelivery.untold(event, lost, kind))
-        inside = set_span_in_context(span, incoming.context)
-        inside = otel_context.set_value(
-            ORIGIN, origin_of_run(event.job, incoming, kind, event.at_ns, span, eager=event.eager), inside
-        )
+        untold = redelivery.untold(event, lost, kind)
+        run = _OpenRun(span, outside, event.at_ns, said.prefetched_s, RunCost(), series, untold)
+        origin = PendingRun(event.job, incoming, kind, event.at_ns, span, event.eager)
+        inside = otel_context.set_value(ORIGIN, origin, set_span_in_context(span, incoming.context))
         # Remembered before it is current: an exception of another thread may land between any two lines.
         self._open.add(event.key, run)
         run.cost.begin()
         otel_context.attach(inside)
         if series is not None:
-            self._instruments.metrics.waited(series, span, attributes)
+            self._instruments.metrics.waited(series, span, said.attributes)
         if span.is_recording() or series is not None:
             self._measure(run.cost, event, wanted)
         if span.is_recording():
-            self._begun(run, event, attributes)
+            self._begun(run, event, said.attributes)
+
+    def _start(self, beginning: _Beginning, context: Context, *, is_measured: bool) -> tuple[Span, _Said]:
+        """Start the span; described where somebody looks at it or measures it, and else if it turns out to record."""
+        name, at_ns = job_attributes.span_name(c.OPERATION_RUN, beginning.job.name), beginning.event.at_ns
+        if is_measured or self._instruments.is_first_described:
+            said = _said(beginning)
+            attributes, links, _ = said
+            return self._instruments.start_span(name, context, SpanKind.CONSUMER, attributes, links, at_ns), said
+        span = self._instruments.tracer.start_span(name, context, SpanKind.CONSUMER, None, (), at_ns)
+        if not span.is_recording():
+            return span, _UNSAID
+        said = _said(beginning)
+        add(span, said.attributes)
+        for each in said.links:
+            add_link(span, each)
+        return span, said
 
     def _begun(self, run: _OpenRun, event: RunStarted, attributes: dict[str, Any]) -> None:
         """Let everybody know of a run that has just begun."""
         if event.eager:
             flight_log.leave_out(run.span)
-        else:
+        elif flight_log.is_on:
             flight_log.began(run.span, run_facts.told_at_the_end(run.cost, run.prefetched_s), is_safe=event.is_safe)
             if flight_log.name is not None:
                 run.cost.measure_each_second()
@@ -129,7 +155,7 @@ class RunSpans:
         self._instruments.logs.started(c.EVENT_JOB_STARTED, run.span, attributes, event.at_ns)
 
     def _pass_on(
-        self, event: RunStarted, outside: Context, origin: Origin, context: Context, series: Series | None
+        self, event: RunStarted, outside: Context, origin: PendingRun, context: Context, series: Series | None
     ) -> None:
         """Let a job run in its caller's context, without a span of its own."""
         inside = otel_context.set_value(ORIGIN, origin, context)
@@ -194,7 +220,7 @@ class RunSpans:
     def _describe(self, run: _OpenRun, event: RunFinished, at_ns: int, costs: dict[str, Any]) -> None:
         if run.untold is not None:
             redelivery.link_late(run.span, run.untold)
-        run.span.set_attributes(run_facts.of_end(event) | costs)
+        add(run.span, run_facts.of_end(event) | costs)
         text = self._instruments.exception_text(event.error) if event.error is not None else None
         set_status(
             run.span,
@@ -231,6 +257,17 @@ class RunSpans:
             otel_context.attach(run.outside)
 
 
+def _said(beginning: _Beginning) -> _Said:
+    event, incoming, job, wanted, kind, lost = beginning
+    attributes = job_attributes.of_run(event, incoming.field, job)
+    if wanted.args:
+        attributes.update(arguments.attributes_of(event.arguments))
+    if lost is not None:
+        attributes[c.JOBSPAN_JOB_REDELIVERED] = True
+    links = relation.links_of(incoming, kind, _ambient(event), lost)
+    return _Said(attributes, links, attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None))
+
+
 def _end(span: Span, at_ns: int) -> None:
     try:
         flight_log.finished(span, at_ns)
@@ -239,60 +276,6 @@ def _end(span: Span, at_ns: int) -> None:
             span.end(at_ns)
         raise
     span.end(at_ns)
-
-
-def origin_of_run(
-    job: Job, incoming: Incoming, kind: str, at_ns: int, span: Span = INVALID_SPAN, *, eager: bool = False
-) -> Origin:
-    """Return what causes what a run does.
-
-    Args:
-        job: as the worker knows it.
-        incoming: what its message brought.
-        kind: how the run relates to its publish.
-        at_ns: when it began.
-        span: of the run.
-        eager: it has no message, and ran where it was called.
-    """
-    field = incoming.field
-    scheduled_by = field.scheduled_by or job.scheduled_by
-    depth, trace_started_ns = _place(incoming, kind, at_ns, eager=eager)
-    workflow_id, group_id = job_attributes.workflow_of_run(job, field)
-    return Origin(
-        span.get_span_context(),
-        field.command_id,
-        field.command_name,
-        job.id,
-        job_attributes.parent_of_run(job, field),
-        depth,
-        trace_started_ns,
-        (scheduled_by, field.schedule_name or job.schedule_name) if scheduled_by else None,
-        workflow_id,
-        group_id,
-        job,
-        span,
-        field.options,
-    )
-
-
-def _place(incoming: Incoming, kind: str, at_ns: int, *, eager: bool) -> tuple[int, int]:
-    """Return how deep in its trace a run is, and when that trace began."""
-    outer = origin_of(incoming.context) if eager else None
-    if outer is not None:
-        return outer.depth, outer.trace_started_ns or at_ns
-    if eager or not relation.is_nested(incoming, kind):
-        return 0, at_ns
-    began_ms = incoming.field.trace_started_ms
-    return incoming.field.depth or 0, at_ns if began_ms is None else began_ms * 1_000_000
-
-
-def _called(incoming: Incoming) -> Incoming:
-    """An eager run has no message: what caused its caller caused it."""
-    origin = origin_of(incoming.context)
-    if origin is None:
-        return incoming
-    field = incoming.field._replace(command_id=origin.command_id, command_name=origin.command_name)
-    return incoming._replace(field=field)
 
 
 def _ambient(event: RunStarted) -> SpanContext | None:

@@ -50,6 +50,8 @@ def set_status(
         error_type: what ``error.type`` is to be where neither outcome nor exception decide it.
         is_asked_for: the job itself asked to be rejected, which is no error.
     """
+    if outcome is Outcome.SUCCEEDED and text is None:
+        return
     if text is not None:
         instruments.record_exception(span, text, c.EVENT_PROCESS_EXCEPTION, at_ns)
     type_name = text.type if text else None

@@ -24,6 +24,8 @@ _ON_A_NETWORK = frozenset({"amqp", "redis", "mongodb", "zookeeper", "consul", "e
 _MOST_CONNECTED = 100
 _MOST_RETRIES = 2**62
 _connected: dict[Any, Broker] = {}
+_NO_LIMITS = None, None
+_WITHOUT_LIMITS: tuple[Any, ...] = (None, [None, None], (None, None))
 _DELAYED_EXCHANGE = "celery_delayed"
 _DELAY_BITS = re.compile(r"^(?:[01]\.){28}")
 _brokers: weakref.WeakKeyDictionary[Celery, Broker] = weakref.WeakKeyDictionary()
@@ -62,27 +64,29 @@ def job_from_headers(
     body: Any,
     exchange: Any,
     routing_key: str | None,
-    declared: Any = None,
+    declared: str | None = None,
 ) -> Job:
     """Return the job that a message carries: headers of protocol 2, or the body of protocol 1.
 
-    ``declared`` are the queues that the publish declares, as kombu's objects; none when they are not known.
+    ``declared`` is the queue that the publish declares; None when it is not known, or not the one that it goes to.
     """
-    routing_key = _asked_routing_key(exchange, routing_key)
     said = headers if "id" in headers else body if isinstance(body, Mapping) else {}
-    soft, hard = _limits(said.get("timelimit"))
+    retries, limits, priority = said.get("retries"), said.get("timelimit"), properties.get("priority")
+    eta, expires = said.get("eta"), said.get("expires")
+    soft, hard = _NO_LIMITS if limits in _WITHOUT_LIMITS else _limits(limits)
+    routing_key = _asked_routing_key(exchange, routing_key)
     return Job(
         framework=Framework.CELERY,
-        queue=_declared_queue(exchange, routing_key, declared) or _queue(exchange, routing_key),
+        queue=declared or _queue(exchange, routing_key),
         name=name or said.get("task"),
         id=said.get("id"),
-        attempt=_attempt(said.get("retries")),
+        attempt=_attempt(retries) if retries else 1,
         workflow_id=said.get("root_id"),
         parent_id=said.get("parent_id"),
         group_id=said.get("group"),
-        priority=_priority(properties.get("priority")),
-        scheduled_ns=unix_ns(said.get("eta")),
-        expires_at=_text(said.get("expires")),
+        priority=_priority(priority) if priority else None,
+        scheduled_ns=None if eta is None else unix_ns(eta),
+        expires_at=None if expires is None else _text(expires),
         soft_limit_s=soft,
         hard_limit_s=hard,
         routing_key=routing_key,
@@ -94,20 +98,31 @@ def passes_simply(headers: Mapping[str, Any]) -> bool:
     return "id" in headers and headers.get("eta") is None and not headers.get("retries")
 
 
-def other_queue(exchange: Any, routing_key: str | None, declared: Any) -> str | None:
-    """Return the queue that a publish declares and that is not its routing key; None: there is no other."""
-    queue = _declared_queue(exchange, routing_key, declared) if routing_key is not None else None
-    return queue if queue and queue != routing_key else None
+def declared_queue(exchange: Any, routing_key: str | None, declared: Any) -> str | None:
+    """Return the queue that a message goes to where it is not the routing key: its exchange leads there by that one.
+
+    Celery declares the default queue also for a message to another exchange, so a declared queue alone says nothing.
+    """
+    if not declared or len(declared) != 1 or not exchange:
+        return None
+    queue = declared[0]
+    if getattr(queue, "name", None) == routing_key:
+        return None
+    name = getattr(getattr(queue, "exchange", None), "name", None)
+    is_led_there = name == getattr(exchange, "name", exchange) and getattr(queue, "routing_key", None) == routing_key
+    return queue.name if is_led_there else None
 
 
 def job_from_request(task: Task, request: Context) -> Job:
     """Return the job that a worker is about to run."""
     route = request.delivery_info or {}
-    soft, hard = _limits(request.timelimit)
-    attempt = _attempt(request.retries)
+    routing_key, priority = route.get("routing_key"), route.get("priority")
+    retries, limits, eta, expires = request.retries, request.timelimit, request.eta, request.expires
+    soft, hard = _NO_LIMITS if limits in _WITHOUT_LIMITS else _limits(limits)
+    attempt = _attempt(retries) if retries else 1
     return Job(
         framework=Framework.CELERY,
-        queue=_queue(route.get("exchange"), route.get("routing_key")),
+        queue=routing_key or _queue(route.get("exchange"), None),
         name=task.name,
         id=request.id,
         attempt=attempt,
@@ -115,12 +130,12 @@ def job_from_request(task: Task, request: Context) -> Job:
         workflow_id=request.root_id,
         parent_id=request.parent_id,
         group_id=request.group,
-        priority=_priority(route.get("priority")),
-        scheduled_ns=unix_ns(request.eta),
-        expires_at=_text(request.expires),
+        priority=_priority(priority) if priority else None,
+        scheduled_ns=None if eta is None else unix_ns(eta),
+        expires_at=None if expires is None else _text(expires),
         soft_limit_s=soft if soft is not None else task.soft_time_limit,
         hard_limit_s=hard if hard is not None else task.time_limit,
-        routing_key=route.get("routing_key"),
+        routing_key=routing_key,
         is_redelivered=bool(route.get("redelivered")),
     )
 
@@ -228,19 +243,6 @@ def _address_in(url: str) -> str | None:
     """Return the host or the socket's path of a URL that kombu leaves to a transport, password and all."""
     said = urlsplit(url)
     return said.hostname or (said.path if "@" not in said.path else None)
-
-
-def _declared_queue(exchange: Any, routing_key: str | None, declared: Any) -> str | None:
-    """Return the queue that a message goes to, when its exchange leads there by this very routing key.
-
-    Celery declares the default queue also for a message to another exchange, so a declared queue alone says nothing.
-    """
-    if not declared or len(declared) != 1 or not exchange:
-        return None
-    queue = declared[0]
-    name = getattr(getattr(queue, "exchange", None), "name", None)
-    is_led_there = name == getattr(exchange, "name", exchange) and getattr(queue, "routing_key", None) == routing_key
-    return queue.name if is_led_there else None
 
 
 def _asked_routing_key(exchange: Any, routing_key: str | None) -> str | None:

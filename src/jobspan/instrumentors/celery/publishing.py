@@ -16,10 +16,10 @@ from jobspan.instrumentors.celery.mapping import (
     arguments_of,
     broker_of,
     broker_of_publish,
+    declared_queue,
     job_from_call,
     job_from_headers,
     options_of,
-    other_queue,
     passes_simply,
     task_of,
 )
@@ -132,12 +132,13 @@ class PublishHooks:
         declare: Any,
     ) -> None:
         headers.pop(_RECEIVED_HEADER, None)
+        queue = declared_queue(exchange, routing_key, declare)
         if call.schedule is None and passes_simply(headers):
-            queue = other_queue(exchange, routing_key, declare)
-            call.is_passing = self._sink.passes_on(headers, headers["id"], call.began_ns, queue)
+            other = queue if routing_key is not None else None
+            call.is_passing = self._sink.passes_on(headers, headers["id"], call.began_ns, other)
             if call.is_passing:
                 return
-        job = job_from_headers(sender, headers, properties or {}, body, exchange, routing_key, declare)
+        job = job_from_headers(sender, headers, properties or {}, body, exchange, routing_key, queue)
         task = task_of(call.app, job.name)
         self._began(call, job, call.broker, headers, task, arguments_of(*_called_with(body), headers, task))
 

@@ -1,4 +1,4 @@
-"""Whether the SDK is about to drop a span without a look at it: then nobody need describe it first."""
+"""Whether the SDK's sampler looks at a span that begins, and whether it is about to drop it unseen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Any, NamedTuple
 from opentelemetry.trace import SpanContext, Tracer
 
 _SAMPLERS = "opentelemetry.sdk.trace.sampling"
+_PARENT_BASED = ("ParentBased", "ParentBasedTraceIdRatio")
+_BRANCHES = (
+    "_root",
+    "_remote_parent_sampled",
+    "_remote_parent_not_sampled",
+    "_local_parent_sampled",
+    "_local_parent_not_sampled",
+)
 
 
 class _Drops(NamedTuple):
@@ -43,11 +51,18 @@ class Unseen:
         return drops.remote if parent.is_remote else drops.local
 
 
+def is_blind(sampler: Any) -> bool:
+    """Say whether a sampler looks at no attribute and no link: one of the SDK's own, with none but such within it."""
+    if _is_the_sdks(sampler, *_PARENT_BASED):
+        return all(is_blind(getattr(sampler, branch, None)) for branch in _BRANCHES)
+    return _is_the_sdks(sampler, "StaticSampler", "TraceIdRatioBased")
+
+
 def _drops_of(sampler: Any) -> _Drops | None:
     """Return what a sampler drops unseen; None: nothing, or nobody knows."""
     if _is_off(sampler):
         return _Drops(roots=True, local=True, remote=True, sampled=True)
-    if not _is_the_sdks(sampler, "ParentBased"):
+    if not _is_the_sdks(sampler, *_PARENT_BASED):
         return None
     return _Drops(
         roots=_is_off(getattr(sampler, "_root", None)),
@@ -61,6 +76,6 @@ def _is_off(sampler: Any) -> bool:
     return _is_the_sdks(sampler, "StaticSampler") and bool(sampler.get_description() == "AlwaysOffSampler")
 
 
-def _is_the_sdks(sampler: Any, name: str) -> bool:
+def _is_the_sdks(sampler: Any, *names: str) -> bool:
     kind = type(sampler)
-    return kind.__module__ == _SAMPLERS and kind.__name__ == name
+    return kind.__module__ == _SAMPLERS and kind.__name__ in names

@@ -1,0 +1,110 @@
+"""Our attributes and links onto a span of the SDK as they are: to look at each is a good part of its work with a span.
+
+Only where the difference cannot be seen: no sampler or processor of somebody else's looks at a span that begins, no
+value needs cleaning, and no limit is near. All other spans get theirs by the API.
+"""
+
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanKind, Tracer
+
+from jobspan.recording.sdk.sampling import is_blind
+
+_EXPORT = "opentelemetry.sdk.trace.export"
+_PROCESSORS = frozenset({"BatchSpanProcessor", "SimpleSpanProcessor"})
+_CLEAN = frozenset({str, int, float, bool})
+
+
+class Beginnings:
+    """Begins the spans of one tracer, of which it is looked up once whether anybody looks at them as they begin."""
+
+    def __init__(self) -> None:
+        self._sampler: object = None
+        self._processors: object = None
+        self._are_seen = True
+
+    def start_span(
+        self,
+        tracer: Tracer,
+        name: str,
+        context: Context,
+        kind: SpanKind,
+        attributes: dict[str, Any],
+        links: Sequence[Link],
+        at_ns: int,
+    ) -> Span:
+        """Start a span with these attributes."""
+        if self.are_seen(tracer):
+            return tracer.start_span(name, context, kind, attributes, links, at_ns)
+        span = tracer.start_span(name, context, kind, None, links, at_ns)
+        if span.is_recording():
+            add(span, attributes)
+        return span
+
+    def are_seen(self, tracer: Tracer) -> bool:
+        """Say whether a span needs its attributes when it begins; else they may be set once it is known to record."""
+        try:
+            real: Any = getattr(tracer, "_tracer", tracer)
+            sampler, processors = real.sampler, real.span_processor._span_processors
+        except AttributeError:  # not the SDK's
+            return True
+        if sampler is not self._sampler or processors is not self._processors:
+            self._are_seen = not (is_blind(sampler) and _are_blind(processors))
+            self._sampler, self._processors = sampler, processors
+        return self._are_seen
+
+
+def add(span: Any, attributes: dict[str, Any]) -> None:
+    """Set attributes on a span that records."""
+    try:
+        kept = span._attributes
+        there: Any = kept._dict
+    except AttributeError:  # not the SDK's
+        there = None
+    if (
+        type(there) is dict
+        and kept.max_value_len is None
+        and (kept.maxlen is None or len(there) + len(attributes) <= kept.maxlen)
+        and _CLEAN.issuperset(map(type, attributes.values()))
+        # One that is set again goes behind all others, and whoever reads the record of a span in flight relies on it.
+        and there.keys().isdisjoint(attributes)
+    ):
+        there.update(attributes)  # in one step: an interrupt that lands here leaves no lock held
+    else:
+        span.set_attributes(attributes)
+
+
+def add_link(span: Any, link: Link) -> None:
+    """Add a link, with attributes of which there are few different ones, to a span that records."""
+    said = link.attributes or {}
+    try:
+        there, limits = span._links._dq, span._limits
+        most, longest = limits.max_link_attributes, limits.max_attribute_length
+        has_room = there.maxlen is None or len(there) < there.maxlen
+    except AttributeError:  # not the SDK's
+        has_room, most, longest = False, None, None
+    if has_room and longest is None and (most is None or len(said) <= most):
+        link._attributes = _bounded(*said.items())
+        there.append(link)
+    else:
+        span.add_link(link.context, said)
+
+
+@lru_cache(maxsize=16)
+def _bounded(*items: tuple[str, Any]) -> Any:
+    """Return attributes as the SDK keeps a link's: nothing changes them, so one will do for all links of a kind."""
+    from opentelemetry.attributes import BoundedAttributes
+
+    return BoundedAttributes(attributes=dict(items), immutable=True)
+
+
+def _are_blind(processors: Any) -> bool:
+    """Say whether no processor looks at a span that begins: the SDK's own that export do not."""
+    return all(type(each).__module__ == _EXPORT and type(each).__name__ in _PROCESSORS for each in processors)

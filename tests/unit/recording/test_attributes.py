@@ -1,0 +1,211 @@
+"""Attributes that go onto a span of the SDK as they are: what comes out is what the API would have made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_ON,
+    DEFAULT_ON,
+    ParentBased,
+    ParentBasedTraceIdRatio,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind
+
+from jobspan.recording.sdk.attributes import Beginnings, add, add_link
+
+PLAIN = {"text": "receipt", "number": 3, "share": 0.5, "is": True}
+ODD: dict[str, Any] = {"names": ["a", "b"], "raw": b"\x01", "nothing": None, "thing": object, "": "no name"}
+AGAIN = {"number": 4, "later": "yes"}
+
+
+class Watching(Sampler):
+    """Samples everything, having looked at it."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def should_sample(
+        self,
+        parent_context: Any,
+        trace_id: int,
+        name: str,
+        kind: Any = None,
+        attributes: Any = None,
+        *_: Any,
+        **__: Any,
+    ) -> SamplingResult:
+        self.seen.append(dict(attributes or {}))
+        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes)
+
+    def get_description(self) -> str:
+        return "Watching"
+
+
+class Looking(SpanProcessor):
+    """Looks at each span that begins."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def on_start(self, span: Any, parent_context: Context | None = None) -> None:
+        self.seen.append(dict(span.attributes))
+
+
+def told(
+    said: list[dict[str, Any]], *, by_the_api: bool, limits: SpanLimits | None = None, sampler: Sampler = DEFAULT_ON
+) -> tuple[list[tuple[str, Any]], int]:
+    """Return the attributes of a span that begins with the first and gets the others, in order, and those dropped."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=sampler, span_limits=limits, shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("jobspan")
+    first, *others = said
+    if by_the_api:
+        span = tracer.start_span("run a", Context(), SpanKind.CONSUMER, first, (), 1)
+    else:
+        span = Beginnings().start_span(tracer, "run a", Context(), SpanKind.CONSUMER, first, (), 1)
+    for each in others:
+        if by_the_api:
+            span.set_attributes(each)
+        else:
+            add(span, each)
+    span.end(2)
+    (found,) = exporter.get_finished_spans()
+    assert found.attributes is not None
+    return list(found.attributes.items()), found.dropped_attributes
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[PLAIN], [PLAIN, {"more": 1}], [{}, PLAIN], [ODD], [PLAIN, ODD], [PLAIN, AGAIN], [PLAIN, AGAIN, PLAIN]],
+    ids=["plain", "more", "later", "odd", "odd later", "again", "again and again"],
+)
+@pytest.mark.parametrize(
+    "limits",
+    [None, SpanLimits(max_span_attributes=3), SpanLimits(max_span_attributes=0), SpanLimits(max_attribute_length=4)],
+    ids=["no limits", "three", "none", "short"],
+)
+def test_a_span_says_what_the_api_would_have_it_say(said: list[dict[str, Any]], limits: SpanLimits | None) -> None:
+    assert told(said, by_the_api=False, limits=limits) == told(said, by_the_api=True, limits=limits)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [ALWAYS_ON, DEFAULT_ON, TraceIdRatioBased(1.0), ParentBasedTraceIdRatio(1.0), ParentBased(TraceIdRatioBased(1.0))],
+)
+def test_below_the_samplers_of_the_sdk_nobody_looks_at_plain_attributes(
+    sampler: Sampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Any] = []
+    cleaning = _cleaning(monkeypatch, looked)
+
+    assert told([PLAIN, {"more": 1}], by_the_api=False, sampler=sampler) == ([*PLAIN.items(), ("more", 1)], 0)
+
+    assert looked == []
+    assert told([PLAIN], by_the_api=True, sampler=sampler) == (list(PLAIN.items()), 0)
+    assert looked == [PLAIN], f"{cleaning} is not what the SDK looks at attributes with"
+
+
+def test_a_sampler_of_the_users_sees_what_a_span_begins_with() -> None:
+    alone, within = Watching(), Watching()
+
+    for sampler in (alone, ParentBased(within)):
+        told([PLAIN], by_the_api=False, sampler=sampler)
+
+    assert (alone.seen, within.seen) == ([PLAIN], [PLAIN])
+
+
+def test_a_processor_of_the_users_sees_what_a_span_begins_with_also_when_it_comes_late() -> None:
+    provider, beginnings, looking = TracerProvider(shutdown_on_exit=False), Beginnings(), Looking()
+    provider.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
+    tracer = provider.get_tracer("jobspan")
+
+    beginnings.start_span(tracer, "a", Context(), SpanKind.CONSUMER, PLAIN, (), 1).end()
+    provider.add_span_processor(looking)
+    beginnings.start_span(tracer, "b", Context(), SpanKind.CONSUMER, PLAIN, (), 1).end()
+    provider.shutdown()
+
+    assert looking.seen == [PLAIN]
+
+
+def test_what_was_given_is_not_the_spans_own() -> None:
+    provider, given = TracerProvider(shutdown_on_exit=False), dict(PLAIN)
+    span: Any = Beginnings().start_span(provider.get_tracer("j"), "a", Context(), SpanKind.CONSUMER, given, (), 1)
+
+    given["text"] = "changed"
+    span.set_attribute("own", 1)
+
+    assert (span.attributes["text"], "own" in given) == ("receipt", False)
+
+
+def _cleaning(monkeypatch: pytest.MonkeyPatch, looked: list[Any]) -> str:
+    """Note what is set on a span's attributes in the way of the SDK."""
+    from opentelemetry.attributes import BoundedAttributes
+
+    name = "_set_items" if hasattr(BoundedAttributes, "_set_items") else "__setitem__"
+    original = getattr(BoundedAttributes, name)
+
+    def noting(kept: Any, *args: Any) -> None:
+        if args[0] in (PLAIN, {"more": 1}):  # a resource's are looked at too
+            looked.append(args[0])
+        original(kept, *args)
+
+    monkeypatch.setattr(BoundedAttributes, name, noting)
+    return name
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        None,
+        SpanLimits(max_links=1),
+        SpanLimits(max_links=0),
+        SpanLimits(max_link_attributes=0),
+        SpanLimits(max_attribute_length=3),
+    ],
+    ids=["no limits", "one", "none", "no attributes", "short"],
+)
+def test_a_link_is_what_the_api_would_have_made_of_it(limits: SpanLimits | None) -> None:
+    def links(*, by_the_api: bool) -> list[Any]:
+        provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
+        span: Any = provider.get_tracer("jobspan").start_span("run a", Context())
+        for number in (1, 2):
+            said = {"jobspan.link.type": "publish"}
+            to = SpanContext(number, number, is_remote=True)
+            if by_the_api:
+                span.add_link(to, said)
+            else:
+                add_link(span, Link(to, said))
+        dropped = span.dropped_links
+        return [dropped, *((each.context, dict(each.attributes), each.dropped_attributes) for each in span.links)]
+
+    assert links(by_the_api=False) == links(by_the_api=True)
+
+
+def test_links_and_attributes_also_go_on_spans_that_are_not_the_sdks() -> None:
+    class Other(NonRecordingSpan):
+        def __init__(self) -> None:
+            super().__init__(SpanContext(1, 1, is_remote=False))
+            self.told: list[Any] = []
+
+        def set_attributes(self, attributes: Any) -> None:
+            self.told.append(attributes)
+
+        def add_link(self, context: SpanContext, attributes: Any = None) -> None:
+            self.told.append((context, attributes))
+
+    span, to = Other(), SpanContext(2, 2, is_remote=True)
+
+    add(span, PLAIN)
+    add_link(span, Link(to, {"kind": "publish"}))
+
+    assert span.told == [PLAIN, (to, {"kind": "publish"})]
