@@ -6,7 +6,6 @@ import errno
 import fcntl
 import mmap
 import os
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -192,28 +191,26 @@ class _Space:
     """The free slots of an area, the last freed first, so that few pages are ever touched."""
 
     def __init__(self, descriptor: Callable[[], int], area: Area) -> None:
-        self._descriptor, self._area = descriptor, area
+        self._descriptor, self._slot_bytes = descriptor, area.slot_bytes
         self.free: list[int] = []
-        self._reserved = area.start
-        self._reserving = threading.Lock()
+        self._step = (_AT_ONCE if area.slot_bytes < LARGE.slot_bytes else 1) * area.slot_bytes
+        self._unreserved = [*reversed(range(area.start, area.end, self._step))]
 
     def reserve(self) -> int | None:
-        """Take a slot where none is free; None when there is no room for more."""
-        with self._reserving:
-            return self.free.pop() if self.free else self._more()
+        """Take a slot where none is free; None when there is no room for more.
 
-    def _more(self) -> int | None:
-        start, size = self._reserved, self._area.slot_bytes
-        end = min(start + (_AT_ONCE if size < LARGE.slot_bytes else 1) * size, self._area.end)
-        if start >= end:
-            return None
-        self._reserved = end
+        Without a lock: another thread, or a signal handler of the host in the midst of this, takes the next space.
+        """
         try:
-            _reserve(self._descriptor(), start, end - start)
-        except OSError:
-            self._reserved = start
+            start = self._unreserved.pop()
+        except IndexError:
             return None
-        self.free.extend(range(end - size, start, -size))
+        try:
+            _reserve(self._descriptor(), start, self._step)
+        except OSError:
+            self._unreserved.append(start)
+            return None
+        self.free.extend(range(start + self._step - self._slot_bytes, start, -self._slot_bytes))
         return start
 
 

@@ -55,7 +55,7 @@ class FlightLog:
         self._is_off = True
         self._file: FlightFile | None = None
         self._is_watched = False
-        self._opening = threading.Lock()
+        self._opening, self._is_opening = threading.RLock(), False
         self._provider: Any = None
         self._open: dict[Span, tuple[Slot, Plain]] = {}
         self._left_out: set[int] = set()
@@ -124,7 +124,13 @@ class FlightLog:
         if self._file is not None or self._is_off:
             return self._file
         with self._opening:
-            return self._opened(span, keeper)
+            if self._is_opening:
+                return None  # a signal handler of the host stands in the midst of it
+            self._is_opening = True
+            try:
+                return self._opened(span, keeper)
+            finally:
+                self._is_opening = False
 
     def _opened(self, span: Any, keeper: str | None) -> FlightFile | None:
         folder = self.folder
@@ -278,7 +284,7 @@ class FlightLog:
         if file is not None and os.environ.get(KEEPER) == file.name and not self.has_readers:
             # An SDK that only the children set up: what the parent told would go nowhere.
             del os.environ[KEEPER]
-        self._opening = threading.Lock()
+        self._opening, self._is_opening = threading.RLock(), False
         self._open.clear()
         self._left_out.clear()
         self._unarrived.forget()

@@ -93,3 +93,59 @@ print(status)
 def test_a_publish_waits_for_none_that_it_interrupts_nor_for_one_of_its_parent() -> None:
     done = subprocess.run([sys.executable, "-c", IN_THE_MIDST], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+BEGINS_IN_THE_MIDST = """
+import signal, sys, tempfile
+from itertools import count
+from pathlib import Path
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+from jobspan.flight import reading, writing
+from jobspan.recording import flight_log
+from jobspan.recording.flight_log import FlightLog
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+names, files = ("run", "a signal handler's"), {writing.__file__, flight_log.__file__}
+
+def kept(folder, at_line):
+    log, left = FlightLog(), at_line
+    log.configure(folder, provider)
+    run, other = (provider.get_tracer("jobs").start_span(name) for name in names)
+    signal.signal(signal.SIGUSR1, lambda *_: log.began(other, {}, is_safe=False))
+
+    def trace(frame, event, _):
+        nonlocal left
+        if event == "line" and frame.f_code.co_filename in files:
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGUSR1)
+                return None
+        return trace
+
+    signal.alarm(20)
+    sys.settrace(trace)
+    log.began(run, {}, is_safe=False)
+    sys.settrace(None)
+    assert len(list(Path(folder).iterdir())) == 1
+    log.began(other, {}, is_safe=False)
+    return left < 0, {each.span.name for each in reading.peek(log.open().path).left}
+
+for line in count():
+    with tempfile.TemporaryDirectory() as folder:
+        is_reached, found = kept(folder, line)
+    assert found == set(names), (line, found)
+    if not is_reached:
+        break
+print(line > 50)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_run_that_begins_in_a_signal_handler_waits_for_none_that_it_interrupts() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEGINS_IN_THE_MIDST], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
