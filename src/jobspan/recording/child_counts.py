@@ -35,7 +35,8 @@ class _Place:
             self._map = mmap.mmap(fd, self._at + _PLACE.size, offset=at - self._at)
         finally:
             os.close(fd)
-        self._lock = threading.Lock()
+        # A signal handler of the host may count in the midst of a count.
+        self._lock = threading.RLock()
         self._published = self._failed = 0
 
     def count(self, published: int, failed: int) -> None:

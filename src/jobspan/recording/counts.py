@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -19,7 +19,8 @@ _Key = tuple[tuple[str, Any], ...]
 COUNTED = (c.METRIC_JOB_LOST, c.METRIC_JOB_CUT_OFF, c.METRIC_JOB_DROPPED)
 
 _counts: dict[str, dict[_Key, int]] = {metric: {} for metric in COUNTED}
-_lock = Lock()
+# A signal handler of the host may count in the midst of a count.
+_lock = RLock()
 
 
 def count(metric: str, attributes: dict[str, Any]) -> None:
@@ -43,7 +44,7 @@ def observer(metric: str) -> Any:
 def forget() -> None:
     """Count from zero: what its parent counted before a fork is the parent's to report."""
     global _lock  # noqa: PLW0603 - the parent's lock may have been held at the fork
-    _lock = Lock()
+    _lock = RLock()
     for counted in _counts.values():
         counted.clear()
 

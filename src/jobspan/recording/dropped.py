@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
-from threading import Lock
+from threading import RLock
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
@@ -13,7 +13,8 @@ from jobspan import conventions as c
 
 _logger = logging.getLogger("jobspan.dropped")
 _counts: dict[str, int] = {}
-_lock = Lock()
+# A signal handler of the host may count in the midst of a count.
+_lock = RLock()
 
 HOOK_ERROR = "hook_error"
 UNREADABLE_CONTEXT = "unreadable_context"
@@ -56,7 +57,7 @@ def _observations(_: CallbackOptions) -> Iterable[Observation]:
 def forget() -> None:
     """Count from zero: what its parent counted before a fork is the parent's to report."""
     global _lock  # noqa: PLW0603 - the parent's lock may have been held at the fork
-    _lock = Lock()
+    _lock = RLock()
     _counts.clear()
 
 

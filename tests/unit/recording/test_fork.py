@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +150,49 @@ def test_a_run_that_begins_in_a_signal_handler_waits_for_none_that_it_interrupts
         [sys.executable, "-c", BEGINS_IN_THE_MIDST], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+COUNTS_IN_THE_MIDST = """
+import linecache, logging, re, signal, sys
+from pathlib import Path
+from jobspan.recording import child_counts, counts, dropped
+
+def is_counting(frame):
+    return re.search(r"\\+= |\\+ 1", linecache.getline(frame.f_code.co_filename, frame.f_lineno))
+
+logging.disable()
+place = child_counts._Place(Path(sys.argv[1]))
+done = 0
+
+def in_the_midst(count):
+    global done
+
+    def trace(frame, event, _):
+        if frame.f_code.co_name == "count" and event == "line" and is_counting(frame):
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGUSR1)
+        return trace
+
+    signal.alarm(20)
+    signal.signal(signal.SIGUSR1, lambda *_: count())
+    sys.settrace(trace)
+    count()
+    sys.settrace(None)
+    done += 1
+
+in_the_midst(lambda: place.count(1, 0))
+in_the_midst(lambda: dropped.count("reason", "detail"))
+in_the_midst(lambda: counts.count(counts.COUNTED[0], {}))
+print(done)
+"""
+
+
+def test_what_a_signal_handler_counts_waits_for_no_count_that_it_interrupts(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTS_IN_THE_MIDST, str(tmp_path / "counts")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
