@@ -24,7 +24,8 @@ SEEN_AT = Struct("=16s36sIQQQ").size
 
 FREE, OPEN, UNWINDING, FINISHED = range(4)
 SLOT = Struct("=IIIIIIQQ")
-"""State, length and checksum, those of the end, unused, last sign of life in Unix ns, resident bytes at that time."""
+"""State, length and checksum, those of the end, by how many processes some exporter has sent it and another has not,
+last sign of life in Unix ns, resident bytes at that time."""
 FRESH = Struct(f"=III{SLOT.size - 12}x")
 """The same of a record that has no more yet."""
 STATE = Struct("=I")
@@ -32,6 +33,8 @@ LENGTH = Struct("=I")
 LENGTH_AT = 4
 ENDING = Struct("=II")
 ENDING_AT = 12
+SENT = Struct("=I")
+SENT_AT = 20
 READING = Struct("=QQ")
 READING_AT = 24
 

@@ -35,13 +35,17 @@ _UNTOLD_S = 7 * 24 * 3600.0
 
 
 class Left(NamedTuple):
-    """A record that a process left: its place and state, its last sign of life (Unix ns, 0: none) and memory then."""
+    """A record that a process left: its place and state, its last sign of life (Unix ns, 0: none) and memory then.
+
+    ``times_sent``: by so many processes some exporter has sent it, and another has not.
+    """
 
     at: int
     state: int
     span: SpanRecord
     seen_ns: int
     resident_bytes: int
+    times_sent: int = 0
 
 
 class Estate(NamedTuple):
@@ -217,7 +221,7 @@ def _slots(fd: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _record(at: int, raw: bytes) -> Left | None:
-    state, length, checksum, end_length, end_checksum, _, seen_ns, resident = SLOT.unpack_from(raw)
+    state, length, checksum, end_length, end_checksum, times_sent, seen_ns, resident = SLOT.unpack_from(raw)
     data, rest = raw[SLOT.size : SLOT.size + length], raw[SLOT.size + length :]
     if state > FINISHED or len(data) != length or crc32(data) != checksum:
         return None
@@ -230,7 +234,7 @@ def _record(at: int, raw: bytes) -> Left | None:
             span = span.ended(ending)
         elif state == FINISHED:
             state = OPEN  # its process died while it wrote the end for a second time
-    return Left(at, state, span, seen_ns, resident)
+    return Left(at, state, span, seen_ns, resident, times_sent)
 
 
 def _ending(data: bytes, checksum: int) -> Ending | None:

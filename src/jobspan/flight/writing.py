@@ -32,6 +32,8 @@ from jobspan.flight.layout import (
     READING_AT,
     SEEN,
     SEEN_AT,
+    SENT,
+    SENT_AT,
     SLOT,
     SMALL,
     STATE,
@@ -153,6 +155,10 @@ class FlightFile:
     def note(self, at: int, at_ns: int, resident_bytes: int) -> None:
         """Leave a sign of life on an open record."""
         READING.pack_into(self._map, at + READING_AT, at_ns, resident_bytes)
+
+    def note_sent(self, at: int, times: int) -> None:
+        """Say of a record by how many processes some exporter has sent it and another has not."""
+        SENT.pack_into(self._map, at + SENT_AT, times)
 
     def seen(self, at_ns: int) -> None:
         """Leave a sign of life of the process."""

@@ -231,7 +231,7 @@ class Deaths:
             end_ns = left.span.end_ns or left.span.start_ns
             if left.state != FINISHED:
                 self._instruments.metrics.ended(left.span.attributes, (end_ns - left.span.start_ns) / 1e9)
-            self._write(left.span, estate.resource, end_ns, _nothing_more)
+            self._write(left.span, estate.resource, end_ns, _nothing_more, times_sent=left.times_sent)
         elif is_command(left.span):
             seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
             self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
@@ -284,7 +284,13 @@ class Deaths:
         set_status(span, self._instruments, outcome, text, at_ns)
 
     def _write(
-        self, record: SpanRecord, resource: Mapping[str, Any], end_ns: int, complete: Callable[[Span], None]
+        self,
+        record: SpanRecord,
+        resource: Mapping[str, Any],
+        end_ns: int,
+        complete: Callable[[Span], None],
+        *,
+        times_sent: int = 0,
     ) -> None:
         from jobspan.recording.sdk.span_records import begin_as_promised
 
@@ -293,7 +299,7 @@ class Deaths:
             return
         complete(span)
         # From here on it is this process's to lose.
-        flight_log.finished(span, end_ns)
+        flight_log.finished(span, end_ns, times_sent)
         span.end(end_ns)
 
 

@@ -117,7 +117,7 @@ class FlightLog:
     @property
     def has_much_to_send(self) -> bool:
         """Say whether the SDK's queue has no room for all that another process may have left."""
-        return len(self._unarrived.slots) > MUCH_UNARRIVED
+        return self._unarrived.unsent > MUCH_UNARRIVED
 
     def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""
@@ -176,8 +176,11 @@ class FlightLog:
         if self._file is not None:
             self.began(span, {}, is_safe=False)
 
-    def finished(self, span: Span, end_ns: int) -> None:
-        """Keep a span that is about to be ended, with all it holds, until it has arrived."""
+    def finished(self, span: Span, end_ns: int, times_sent: int = 0) -> None:
+        """Keep a span that is about to be ended, with all it holds, until it has arrived.
+
+        ``times_sent``: by so many processes before this one some exporter has sent it, and another has not.
+        """
         file, unarrived = self._file, self._unarrived
         if file is None or not (
             unarrived.exporters or unarrived.find_exporters(self._provider or get_tracer_provider())
@@ -193,9 +196,9 @@ class FlightLog:
                 unarrived.slots[record[_SPAN_ID]] = slot
                 del self._open[span]
                 return
-        self._finished_alone(file, span, end_ns)
+        self._finished_alone(file, span, end_ns, times_sent)
 
-    def _finished_alone(self, file: FlightFile, span: Span, end_ns: int) -> None:
+    def _finished_alone(self, file: FlightFile, span: Span, end_ns: int, times_sent: int) -> None:
         """Keep a finished span in a record of its own."""
         record = record_of(span, end_ns)
         if record is None:
@@ -206,7 +209,7 @@ class FlightLog:
             self._unarrived.let_go(span_id)
         at = file.write(FINISHED, record) or _write_cut(file, FINISHED, record)
         if at is not None:
-            self._unarrived.slots[span_id] = [at]
+            self._unarrived.keep(span_id, at, times_sent)
 
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""

@@ -19,7 +19,7 @@ _SDK_LATE_S = 10.0
 """For so long a process may take to set up its SDK when it has begun."""
 _LOOKS_AGAIN_S = 0.1
 _COLLECTOR_AWAY_S = 300.0
-"""For so long what is left may wait for a collector; one of two exporters may never send anything."""
+"""For so long what is left may wait for a collector."""
 
 
 def salvage(folder: Path, tell: Callable[[Path], None]) -> None:

@@ -17,6 +17,8 @@ MOST_UNARRIVED = 1_500
 """What is open needs room, too."""
 MUCH_UNARRIVED = 500
 """With as many more as that, all that a process can leave is in the SDK's queue of 2048."""
+MOST_TIMES_SENT = 3
+"""So many processes send to one exporter what another never takes: a child, the one that watched it, and the next."""
 
 
 class Unarrived:
@@ -28,6 +30,19 @@ class Unarrived:
         self.exporters = 0
         self._asked: Any = None
         self._confirmed: Counter[int] = Counter()
+        self._times_sent: dict[int, int] = {}
+
+    @property
+    def unsent(self) -> int:
+        """How many spans no exporter has sent: for another one that never sends any, nothing waits."""
+        return len(self.slots) - len(self._confirmed)
+
+    def keep(self, span_id: int, at: int, times_sent: int) -> None:
+        """Keep the slot of a span that another process had finished, and had some exporter send so many times."""
+        if times_sent and self.exporters > 1 and self.file is not None:
+            self.file.note_sent(at, times_sent)
+            self._times_sent[span_id] = times_sent
+        self.slots[span_id] = [at]
 
     def find_exporters(self, provider: Any) -> int:
         """Have the exporters tell what arrives; the provider may be set after our first span."""
@@ -49,14 +64,14 @@ class Unarrived:
         slot = self.slots.get(span_id)
         if slot is not None and self.file is not None:
             give_back(self.file, slot)
-            self.slots.pop(span_id, None)
-            self._confirmed.pop(span_id, None)
+            self._forget(span_id)
 
     def forget(self) -> None:
         """Begin anew after a fork."""
         self.file, self._asked, self.exporters = None, None, 0
         self.slots.clear()
         self._confirmed.clear()
+        self._times_sent.clear()
 
     def _arrived(self, span_ids: Iterable[int]) -> None:
         file, slots, others = self.file, self.slots, self.exporters - 1
@@ -64,17 +79,30 @@ class Unarrived:
             return
         for span_id in span_ids:
             slot = slots.get(span_id)
-            if slot is not None and not (others and self._is_awaited(span_id)):
+            if slot is not None and not (others and self._is_awaited(file, span_id, slot)):
                 give_back(file, slot)
-                slots.pop(span_id, None)
+                if others:
+                    self._forget(span_id)
+                else:
+                    slots.pop(span_id, None)
 
-    def _is_awaited(self, span_id: int) -> bool:
-        """Say whether another exporter has still to send a span, now that one of them has."""
+    def _is_awaited(self, file: FlightFile, span_id: int, slot: Slot) -> bool:
+        """Say whether another exporter has still to send a span, now that one of them has.
+
+        One that never sends anything is not waited for by one process after the other, for ever.
+        """
+        times_sent = self._times_sent.get(span_id, 0) + 1
         self._confirmed[span_id] += 1
-        is_awaited = self._confirmed[span_id] < self.exporters
-        if not is_awaited:
-            self._confirmed.pop(span_id, None)
-        return is_awaited
+        if self._confirmed[span_id] >= self.exporters or times_sent >= MOST_TIMES_SENT:
+            return False
+        for at in slot:
+            file.note_sent(at, times_sent)
+        return True
+
+    def _forget(self, span_id: int) -> None:
+        self.slots.pop(span_id, None)
+        self._confirmed.pop(span_id, None)
+        self._times_sent.pop(span_id, None)
 
 
 def give_back(file: FlightFile, slot: Slot) -> None:

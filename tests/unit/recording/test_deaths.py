@@ -115,6 +115,43 @@ while len(Slow.told) < 3 * 1_200 and time.monotonic() < deadline:
     time.sleep(0.05)
 print(len(Slow.told))
 """
+ONE_OF_TWO_NEVER_WORKS = """
+import os, signal, sys, time
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import set_tracer_provider
+from jobspan.recording import Recorder
+from jobspan.recording.flight_log import flight_log
+from jobspan.settings import Settings
+from unit.recording.builders import job, run_finished, run_started
+
+class Works(SpanExporter):
+    def export(self, spans):
+        os.write(1, "".join(f"{span.attributes['messaging.message.id']} " for span in spans).encode())
+        return SpanExportResult.SUCCESS
+
+class NeverWorks(SpanExporter):
+    def export(self, spans):
+        return SpanExportResult.FAILURE
+
+def process(number, *exporters):
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        os.write(1, b".\\n")
+        return
+    signal.alarm(30)
+    provider = TracerProvider()
+    for exporter in exporters:
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+    set_tracer_provider(provider)
+    tell = Recorder(Settings(state_dir=sys.argv[1]))
+    tell(run_started(job=job(id=str(number))))
+    while flight_log.has_neighbours:
+        time.sleep(0.01)
+    tell(run_finished())
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 METERS = """
 from opentelemetry.metrics import set_meter_provider
 from opentelemetry.sdk.metrics import MeterProvider
@@ -198,3 +235,27 @@ def test_a_parent_without_an_sdk_leaves_its_dead_children_to_those_that_have_one
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_more_than_the_sdk_has_room_for_is_told_bit_by_bit(tmp_path: Path) -> None:
     assert said(tmp_path, MANY_ARE_LEFT) == "3600"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_what_one_exporter_has_sent_is_told_to_one_that_never_works_by_two_more_processes(tmp_path: Path) -> None:
+    assert sent_by(tmp_path, "for number in range(5): process(number, Works(), NeverWorks())") == [
+        "0",
+        "0 1",
+        "0 1 2",
+        "1 2 3",
+        "2 3 4",
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_what_no_exporter_has_sent_is_kept_until_one_has(tmp_path: Path) -> None:
+    away = "for number in range(5): process(number, NeverWorks(), NeverWorks())"
+    back = "for number in range(5, 7): process(number, Works(), Works())"
+    assert sent_by(tmp_path, away, back) == ["", "", "", "", "", "0 0 1 1 2 2 3 3 4 4 5 5", "6 6"]
+
+
+def sent_by(folder: Path, *processes: str) -> list[str]:
+    """Return the jobs whose runs each of these processes sends, one after the other."""
+    lines = said(folder, ONE_OF_TWO_NEVER_WORKS, *processes).splitlines()
+    return [" ".join(sorted(line.strip(".").split())) for line in lines]

@@ -122,7 +122,7 @@ def test_what_a_finished_record_holds_is_what_the_span_holds(tmp_path: Path, kin
     assert file is not None
     estate = reading.peek(file.path)
     assert estate is not None
-    ((at, state, found, _, _),) = estate.left
+    ((at, state, found, *_),) = estate.left
     assert (state, (at < layout.SMALL.end)) == (layout.FINISHED, kind != "too much")
     attributes = dict(span.attributes)
     assert (found.attributes, found.name, found.end_ns) == (attributes, span.name, 9)
