@@ -18,6 +18,7 @@ from jobspan import conventions as c
 from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
 from jobspan.recording import active, dropped
+from jobspan.recording.backlog import Backlog
 from jobspan.recording.exits import Exits
 from jobspan.recording.flight_log import KEEPER, flight_log
 from jobspan.recording.instruments import Instruments, set_error
@@ -78,6 +79,7 @@ class Deaths:
         self._dead: dict[int, float] = {}
         # A signal handler of the host may call us in the midst of another call.
         self._one_at_a_time = threading.RLock()
+        self._backlog = Backlog(self._tell_dead, self._one_at_a_time)
         self._exits = Exits()
         self._before_children = before_children
 
@@ -131,16 +133,16 @@ class Deaths:
         if self._folder is None:
             return
         with self._one_at_a_time:
-            endings = self._endings.pop(event.pid, {})
-            found = list(reading.of_process(self._folder, event.pid, self._name))
-            said = self._exits.said(event.exit_code) if found else {}
-            death = _Death(said, event.at_ns, endings, event.is_final, event.is_asked_to)
-            if found:
-                self._note_dead(event.pid)
+            files = reading.of_process(self._folder, event.pid, self._name)
+            found = [path for path in files if path not in self._backlog]
+            if not found:
+                return
+            self._note_dead(event.pid)
+            said = self._exits.said(event.exit_code)
             for path in found:
-                self._tell(path, death)
-            if found:
-                flush_soon()
+                self._backlog.add(path, _Death(said, event.at_ns, {}, event.is_final, event.is_asked_to))
+            self._backlog.tell()
+            flush_soon()
 
     def watch_ended(self, event: WatchEnded) -> None:
         """Tell what children left whose end nobody told."""
@@ -195,11 +197,11 @@ class Deaths:
 
     def _settle(self, is_final: Callable[[str], bool | None]) -> None:
         for path in self._kept():
-            if reading.is_orphaned(path):
-                pid = int(path.name.partition("-")[0])
-                self._note_dead(pid)
+            if path not in self._backlog and reading.is_orphaned(path):
+                self._note_dead(_pid_of(path))
                 said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
-                self._tell(path, _Death(said, time.time_ns(), self._endings.pop(pid, {}), is_final))
+                self._backlog.add(path, _Death(said, time.time_ns(), {}, is_final))
+        self._backlog.tell()
 
     def _kept(self) -> list[Path]:
         return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
@@ -208,6 +210,10 @@ class Deaths:
         """Tell what a process left that nobody watches any more."""
         said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
         self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
+
+    def _tell_dead(self, path: Path, death: _Death) -> None:
+        # What the library said of its runs since it died is as true.
+        self._tell(path, death._replace(endings=self._endings.pop(_pid_of(path), {})))
 
     def _tell(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
         try:
@@ -301,6 +307,10 @@ class Deaths:
         # From here on it is this process's to lose.
         flight_log.finished(span, end_ns, times_sent)
         span.end(end_ns)
+
+
+def _pid_of(path: Path) -> int:
+    return int(path.name.partition("-")[0])
 
 
 def _nothing_more(_: Span) -> None:

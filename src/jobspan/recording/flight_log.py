@@ -21,7 +21,7 @@ from jobspan.probes.memory import resident_bytes
 from jobspan.recording import dropped
 from jobspan.recording.sdk.flush import last, share_the_deadline
 from jobspan.recording.sdk.pipeline import leads_somewhere
-from jobspan.recording.unarrived import MOST_UNARRIVED, MUCH_UNARRIVED, Slot, Unarrived, give_back
+from jobspan.recording.unarrived import MOST_UNARRIVED, Slot, Unarrived, give_back
 
 _IS_POSSIBLE = True
 try:
@@ -116,8 +116,8 @@ class FlightLog:
 
     @property
     def has_much_to_send(self) -> bool:
-        """Say whether the SDK's queue has no room for all that another process may have left."""
-        return self._unarrived.unsent > MUCH_UNARRIVED
+        """Say whether what another process may have left would find no room in the SDK's queue, or no collector."""
+        return self._unarrived.is_much
 
     def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobspan.recording import dropped
+from jobspan.recording.backlog import make_room
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.sdk.flush import flush
 
@@ -18,8 +19,6 @@ with suppress(ImportError):  # no file locks: not a POSIX system, and no file is
 _SDK_LATE_S = 10.0
 """For so long a process may take to set up its SDK when it has begun."""
 _LOOKS_AGAIN_S = 0.1
-_COLLECTOR_AWAY_S = 300.0
-"""For so long what is left may wait for a collector."""
 
 
 def salvage(folder: Path, tell: Callable[[Path], None]) -> None:
@@ -39,16 +38,8 @@ def _salvage(folder: Path, tell: Callable[[Path], None]) -> None:
         lost_runs.sweep(folder)
         reading.sweep(folder)
         for path in reading.orphans(folder):
-            _make_room()
+            make_room()
             tell(path)
             flush()
     except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
         dropped.count(f"{dropped.HOOK_ERROR}:salvage", repr(error), error=error)
-
-
-def _make_room() -> None:
-    """Wait until this process has sent most of what it holds: the SDK's queue drops what there is no room for."""
-    deadline = time.monotonic() + _COLLECTOR_AWAY_S
-    while flight_log.has_much_to_send and time.monotonic() < deadline:
-        flush()
-        time.sleep(_LOOKS_AGAIN_S)

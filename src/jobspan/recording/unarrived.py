@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # not on a system without file locks
@@ -31,11 +31,18 @@ class Unarrived:
         self._asked: Any = None
         self._confirmed: Counter[int] = Counter()
         self._times_sent: dict[int, int] = {}
+        self._failed: set[int] = set()
+        self._has_failed_last = False
 
     @property
-    def unsent(self) -> int:
-        """How many spans no exporter has sent: for another one that never sends any, nothing waits."""
-        return len(self.slots) - len(self._confirmed)
+    def is_much(self) -> bool:
+        """Say whether what another process may have left would find no room in the SDK's queue, or no collector.
+
+        What one exporter has sent waits for no other, which may never work. What the last one has given up is in the
+        queue no more, and counts for as long as exporters fail.
+        """
+        unsent = len(self.slots) - len(self._confirmed)
+        return unsent - (0 if self._has_failed_last else len(self._failed)) > MUCH_UNARRIVED
 
     def keep(self, span_id: int, at: int, times_sent: int) -> None:
         """Keep the slot of a span that another process had finished, and had some exporter send so many times."""
@@ -49,7 +56,7 @@ class Unarrived:
         if provider is not self._asked:
             from jobspan.recording.sdk.confirmations import confirm_to
 
-            self.exporters = confirm_to(self._arrived, provider)
+            self.exporters = confirm_to(self._arrived, provider, self._gave_up)
             # One without exporters may yet be given some.
             self._asked = provider if self.exporters else None
         return self.exporters
@@ -72,11 +79,16 @@ class Unarrived:
         self.slots.clear()
         self._confirmed.clear()
         self._times_sent.clear()
+        self._failed.clear()
+        self._has_failed_last = False
 
-    def _arrived(self, span_ids: Iterable[int]) -> None:
+    def _arrived(self, span_ids: Collection[int]) -> None:
         file, slots, others = self.file, self.slots, self.exporters - 1
+        self._has_failed_last = False
         if file is None:
             return
+        if self._failed:
+            self._failed.difference_update(span_ids)
         for span_id in span_ids:
             slot = slots.get(span_id)
             if slot is not None and not (others and self._is_awaited(file, span_id, slot)):
@@ -85,6 +97,10 @@ class Unarrived:
                     self._forget(span_id)
                 else:
                     slots.pop(span_id, None)
+
+    def _gave_up(self, span_ids: Collection[int]) -> None:
+        self._has_failed_last = True
+        self._failed.update(each for each in span_ids if each in self.slots and each not in self._confirmed)
 
     def _is_awaited(self, file: FlightFile, span_id: int, slot: Slot) -> bool:
         """Say whether another exporter has still to send a span, now that one of them has.
@@ -103,6 +119,7 @@ class Unarrived:
         self.slots.pop(span_id, None)
         self._confirmed.pop(span_id, None)
         self._times_sent.pop(span_id, None)
+        self._failed.discard(span_id)
 
 
 def give_back(file: FlightFile, slot: Slot) -> None:

@@ -80,40 +80,49 @@ from pathlib import Path
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import set_tracer_provider
+from jobspan.events import ProcessEnded, WatchEnded, WatchStarted
 from jobspan.flight import layout
 from jobspan.flight.writing import FlightFile
 from jobspan.recording import Recorder
+from jobspan.recording.flight_log import flight_log
 from jobspan.settings import Settings
 from unit.flight.test_flight_files import record
 from unit.recording.builders import run_started
 
-for number in range(3):
-    child = os.fork()
-    if child == 0:
-        folder = Path(sys.argv[1])
-        folder.mkdir(mode=0o700, exist_ok=True)
-        file = FlightFile(folder)
+folder = Path(sys.argv[1])
+folder.mkdir(mode=0o700, exist_ok=True)
+
+def child(number, keeper=""):
+    pid = os.fork()
+    if pid == 0:
+        file = FlightFile(folder, keeper)
         for each in range(1_200):
             file.write(layout.FINISHED, record(1 + number * 1_200 + each, "x")._replace(kind=0))
         os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
+    os.waitpid(pid, 0)
+    return pid
 
 class Slow(SpanExporter):
-    told = set()
+    is_away = threading.Event()
+    asked, told = 0, set()
 
     def export(self, spans):
         time.sleep(0.05)
+        Slow.asked += len(spans)
+        if self.is_away.is_set():
+            return SpanExportResult.FAILURE
         self.told.update(span.context.span_id for span in spans)
         return SpanExportResult.SUCCESS
+
+def wait_until(is_so):
+    deadline = time.monotonic() + 30
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 provider = TracerProvider()
 provider.add_span_processor(BatchSpanProcessor(Slow(), max_queue_size=2_048))
 set_tracer_provider(provider)
-Recorder(Settings(state_dir=sys.argv[1]))(run_started())
-deadline = time.monotonic() + 30
-while len(Slow.told) < 3 * 1_200 and time.monotonic() < deadline:
-    time.sleep(0.05)
-print(len(Slow.told))
+tell = Recorder(Settings(state_dir=sys.argv[1]))
 """
 ONE_OF_TWO_NEVER_WORKS = """
 import os, signal, sys, time
@@ -152,6 +161,12 @@ def process(number, *exporters):
     tell(run_finished())
     os.kill(os.getpid(), signal.SIGKILL)
 """
+FIVE_ARE_KILLED = (
+    "tell(WatchStarted())",
+    "died = [child(number, flight_log.name) for number in range(5)]",
+    "for pid in died: tell(ProcessEnded(pid, -9, time.time_ns(), lambda _: True))",
+)
+SENT = "print(len(Slow.told))"
 METERS = """
 from opentelemetry.metrics import set_meter_provider
 from opentelemetry.sdk.metrics import MeterProvider
@@ -234,7 +249,35 @@ def test_a_parent_without_an_sdk_leaves_its_dead_children_to_those_that_have_one
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_more_than_the_sdk_has_room_for_is_told_bit_by_bit(tmp_path: Path) -> None:
-    assert said(tmp_path, MANY_ARE_LEFT) == "3600"
+    begin = "for number in range(3): child(number)", "tell(run_started())"
+    assert said(tmp_path, MANY_ARE_LEFT, *begin, "wait_until(lambda: len(Slow.told) == 3_600)", SENT) == "3600"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_children_that_die_at_once_are_told_as_the_sdk_has_room_for_what_they_left(tmp_path: Path) -> None:
+    steps = (*FIVE_ARE_KILLED, "wait_until(lambda: len(Slow.told) == 6_000)")
+    assert said(tmp_path, MANY_ARE_LEFT, *steps, SENT) == "6000"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_children_that_die_while_the_collector_is_away_are_told_when_it_is_back(tmp_path: Path) -> None:
+    steps = (
+        "Slow.is_away.set()",
+        *FIVE_ARE_KILLED,
+        "wait_until(lambda: Slow.asked == 1_200)",
+        "Slow.is_away.clear()",
+        "provider.get_tracer('jobs').start_span('other').end()",
+        "wait_until(lambda: len(Slow.told) == 4 * 1_200 + 1)",
+    )
+    assert said(tmp_path, MANY_ARE_LEFT, *steps, SENT) == "4801"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_what_children_left_that_this_process_cannot_send_is_there_for_the_next(tmp_path: Path) -> None:
+    left = "print(sum(1 for _ in folder.glob('*.flight')))"
+    assert said(tmp_path, MANY_ARE_LEFT, "Slow.is_away.set()", *FIVE_ARE_KILLED, "tell(WatchEnded(int))", left) == "5"
+    next_process = "tell(run_started())", "wait_until(lambda: len(Slow.told) == 6_000)"
+    assert said(tmp_path, MANY_ARE_LEFT, *next_process, SENT) == "6000"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

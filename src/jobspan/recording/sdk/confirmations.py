@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from jobspan.recording.sdk.pipeline import exporters_of
 
+Told = Callable[[Collection[int]], None]
+"""Takes the ids of the spans of a batch."""
+
 _MARK = "_jobspan_confirms"
 
 
-def confirm_to(arrived: Callable[[Iterable[int]], None], provider: Any) -> int:
-    """Tell the span ids of each batch that an exporter of a provider has sent.
+def confirm_to(arrived: Told, provider: Any, failed: Told = lambda _: None) -> int:
+    """Tell the span ids of each batch that an exporter of a provider has sent, and of each that it has given up.
 
     Returns:
         how many exporters will tell; with none, nobody can say what has arrived.
     """
     found = 0
     for exporter in exporters_of(provider):
-        found += hasattr(exporter, _MARK) or _stand_around(exporter, arrived)
+        found += hasattr(exporter, _MARK) or _stand_around(exporter, arrived, failed)
     return found
 
 
-def _stand_around(exporter: Any, arrived: Callable[[Iterable[int]], None]) -> bool:
+def _stand_around(exporter: Any, arrived: Told, failed: Told) -> bool:
     export = exporter.export
 
     def export_and_tell(spans: Any, *args: Any, **kwargs: Any) -> Any:
-        result = export(spans, *args, **kwargs)
-        # SpanExportResult.SUCCESS, whose module is the SDK's; the SDK looks at no answer, and some give none.
-        if result is None or getattr(result, "value", None) == 0:
-            arrived([span.context.span_id for span in spans])
+        is_sent = False
+        try:
+            result = export(spans, *args, **kwargs)
+            # SpanExportResult.SUCCESS, whose module is the SDK's; the SDK looks at no answer, and some give none.
+            is_sent = result is None or getattr(result, "value", None) == 0
+        finally:
+            (arrived if is_sent else failed)([span.context.span_id for span in spans])
         return result
 
     try:
