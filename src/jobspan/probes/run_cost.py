@@ -127,6 +127,11 @@ class RunCost:
         _open.discard(ref(self))
 
 
+def are_open() -> bool:
+    """Say whether a run is open in this process."""
+    return bool(_open)
+
+
 def _is_above(limit_bytes: int | None) -> bool:
     return limit_bytes is not None and (lifetime_bytes() or 0) > limit_bytes
 

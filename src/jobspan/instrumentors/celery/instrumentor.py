@@ -37,6 +37,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
         from jobspan.instrumentors import schedules
         from jobspan.instrumentors.celery import canvas, descriptors
         from jobspan.instrumentors.celery.children import Children, keep
+        from jobspan.instrumentors.celery.last_ends import LastEnds
         from jobspan.instrumentors.celery.main_process import MainProcess, watch
         from jobspan.instrumentors.celery.publishing import PublishHooks
         from jobspan.instrumentors.celery.signals import connect
@@ -48,7 +49,10 @@ class CeleryInstrumentor(LibraryInstrumentor):
         schedules.install_beat(patches)
         schedules.install_apscheduler(patches)
         patches.wrap(module.Celery, "send_task", publishing.send_task)
+        last_ends = LastEnds(sink)
+        patches.on_undo(last_ends.stop_when_all_are_told)
         patches.on_undo(connect(sink, publishing))
+        patches.on_undo(last_ends.hear)
         watch(MainProcess(sink), patches)
         keep(Children(sink), patches)
         if self._settings.canary:

@@ -23,9 +23,13 @@ class _Joined(NamedTuple):
 
     def leave(self, broker: Any) -> None:
         """Take it out, unless somebody has put theirs around it."""
+        from jobspan.instrumentors.dramatiq.last_ends import LastEnds
+
         middleware = self.middleware()
-        if middleware in broker.middleware:
-            broker.middleware.remove(middleware)
+        if middleware is not None and middleware in broker.middleware:
+            last_ends = LastEnds(middleware, _exchange)
+            _exchange(broker, middleware, last_ends)
+            last_ends.leave_when_all_are_told(broker)
         if vars(broker).get("enqueue") is self.enqueue():
             del broker.enqueue
 
@@ -78,6 +82,12 @@ class Brokers:
         enqueue = wrapt.FunctionWrapper(broker.enqueue, middleware.enqueue)
         broker.enqueue = enqueue
         self._joined[broker] = _Joined(weakref.ref(middleware), weakref.ref(enqueue))
+
+
+def _exchange(broker: Any, middleware: Any, *others: Any) -> None:
+    """Put others, or nothing, where a middleware stands."""
+    # A new list: another thread may be going through this one, and would leave somebody out.
+    broker.middleware = [new for old in broker.middleware for new in (others if old is middleware else (old,))]
 
 
 def made_before(base: type) -> list[Any]:

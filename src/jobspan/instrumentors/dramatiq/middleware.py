@@ -47,6 +47,14 @@ class JobspanMiddleware(Middleware):
         """What stands around the broker's ``enqueue``."""
         return self._publishing.enqueue
 
+    def has_begun(self, message: Any) -> bool:
+        """Say whether this thread has begun the run of a message."""
+        return self._runs.of(message) is not None
+
+    def put_back(self, message: Any, delay_ms: int | None) -> None:
+        """Note that a message is on the queue again, if this thread is in its run."""
+        self._publishing.note_retry(message, delay=delay_ms)
+
     @guarded
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
         """A worker is about to ask which queues there are."""

@@ -57,7 +57,7 @@ class Publishing:
                 _current.reset(token)
         self._end(call, None)
         if self._runs.current() is not None:
-            self._note_retry(*args, **kwargs)
+            self.note_retry(*args, **kwargs)
         return result
 
     def put_carrier(self, message: Any) -> None:
@@ -114,7 +114,8 @@ class Publishing:
             self._sink(PublishFinished(call, error, time.time_ns()))
 
     @guarded
-    def _note_retry(self, message: Any = None, *, delay: int | None = None, **_: Any) -> None:
+    def note_retry(self, message: Any = None, *, delay: int | None = None, **_: Any) -> None:
+        """Note that the message of the run that this thread is in was put on the queue again."""
         run = self._runs.current()
         if run is not None and message is not None and run.message_id == message.message_id:
             run.put_back(delay)
