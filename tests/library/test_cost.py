@@ -15,7 +15,7 @@ import pytest
 CEILINGS = {
     ("celery", "recorded"): (1850, 2470),
     ("celery", "not sampled"): (690, 685),
-    ("celery", "no SDK"): (220, 405),
+    ("celery", "no SDK"): (220, 420),
     ("dramatiq", "recorded"): (1900, 2740),
     ("dramatiq", "not sampled"): (790, 925),
     ("dramatiq", "no SDK"): (255, 640),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ _REPLACED = "Replaced by new task"
 
 
 def how_it_ended(
-    key: int, task: Task, state: str | None, retval: Any, leaving: BaseException | None, at_ns: int
+    key: Hashable, task: Task, state: str | None, retval: Any, leaving: BaseException | None, at_ns: int
 ) -> RunFinished:
     """Return how a run ended.
 
@@ -41,7 +41,7 @@ def how_it_ended(
     return _raised(key, task, retval, at_ns)
 
 
-def _raised(key: int, task: Task, error: BaseException, at_ns: int) -> RunFinished:
+def _raised(key: Hashable, task: Task, error: BaseException, at_ns: int) -> RunFinished:
     if isinstance(error, Reject):
         return _rejected(key, error, at_ns)
     if isinstance(error, Ignore):
@@ -52,7 +52,7 @@ def _raised(key: int, task: Task, error: BaseException, at_ns: int) -> RunFinish
     return _failed(key, task, error, at_ns)
 
 
-def _retried(key: int, task: Task, retry: Retry, cause: Any, at_ns: int) -> RunFinished:
+def _retried(key: Hashable, task: Task, retry: Retry, cause: Any, at_ns: int) -> RunFinished:
     return RunFinished(
         key,
         Outcome.TIMED_OUT if isinstance(cause, SoftTimeLimitExceeded) else Outcome.RETRIED,
@@ -65,7 +65,7 @@ def _retried(key: int, task: Task, retry: Retry, cause: Any, at_ns: int) -> RunF
     )
 
 
-def _rejected(key: int, reject: Reject, at_ns: int) -> RunFinished:
+def _rejected(key: Hashable, reject: Reject, at_ns: int) -> RunFinished:
     return RunFinished(
         key,
         Outcome.REJECTED,
@@ -76,7 +76,7 @@ def _rejected(key: int, reject: Reject, at_ns: int) -> RunFinished:
     )
 
 
-def _failed(key: int, task: Task, error: BaseException, at_ns: int) -> RunFinished:
+def _failed(key: Hashable, task: Task, error: BaseException, at_ns: int) -> RunFinished:
     outcome = _outcome_of(error, task)
     has_error = outcome in {Outcome.FAILED, Outcome.FAILED_EXPECTED, Outcome.TIMED_OUT}
     return RunFinished(

@@ -38,8 +38,20 @@ if TYPE_CHECKING:
     from celery.app.task import Context
 
 _has_been_terminated: list[bool] = billiard_common._should_have_exited  # noqa: SLF001 - set by its signal handler
-_BEFORE = "jobspan_before"
+_RUN = "jobspan_run"
 _PASSING = "jobspan_passing"
+
+
+class _Run:
+    """One run, the key of its events, and what was so before it, which says nothing about it.
+
+    An eager run may stand in a caller's except block.
+    """
+
+    __slots__ = ("outer", "was_terminated")
+
+    def __init__(self, was_terminated: bool, outer: BaseException | None) -> None:
+        self.was_terminated, self.outer = was_terminated, outer
 
 
 class RunHooks:
@@ -65,6 +77,7 @@ class RunHooks:
         """Take ``task_prerun``."""
         try:
             self._begin(task, args, kwargs)
+            _take_off(task.request)
             return
         except Exception as error:  # noqa: BLE001 - it is counted, or raised again below
             if is_swallowed(self.before_run, error):
@@ -87,7 +100,7 @@ class RunHooks:
 
     def _begin(self, task: Task, args: Any, kwargs: Any) -> None:
         request: Context = task.request
-        received, carrier = _taken_off(request), carrier_of(request)
+        received, carrier = vars(request).get(RECEIVED), carrier_of(request)
         at_ns, options, eager = time.time_ns(), options_of(task), bool(request.is_eager)
         passing = self._sink.passes_by(carrier, partial(job_from_request, task, request), options, at_ns, eager=eager)
         if passing is not None:
@@ -96,11 +109,13 @@ class RunHooks:
             return
         if self._cpu is None:
             self._cpu = cpu_scope()
-        # What was so before the run says nothing about it: an eager run may stand in a caller's except block.
-        setattr(request, _BEFORE, (_has_been_terminated[0], sys.exc_info()[1]))
+        run = vars(request).get(_RUN)
+        if run is None:
+            run = _Run(_has_been_terminated[0], sys.exc_info()[1])
+            setattr(request, _RUN, run)
         self._sink(
             RunStarted(
-                key=id(request),
+                key=run,
                 job=job_from_request(task, request),
                 broker=EAGER_BROKER if eager else broker_of(task.app),
                 carrier=carrier,
@@ -125,13 +140,15 @@ class RunHooks:
             passing.end()
             delattr(request, _PASSING)
             return
-        was_terminated, outer = getattr(request, _BEFORE, (False, None))
+        run = vars(request).get(_RUN)
+        if run is None:
+            return  # it began before we did
         leaving = sys.exc_info()[1]
-        ended = how_it_ended(id(request), task, state, retval, leaving if leaving is not outer else None, at_ns)
-        if _has_been_terminated[0] and not was_terminated:
+        ended = how_it_ended(run, task, state, retval, leaving if leaving is not run.outer else None, at_ns)
+        if _has_been_terminated[0] and not run.was_terminated:
             # Whoever sent the signal (hard limit, revoke, shutdown) knows how this run ended, unless that was nobody
             # of Celery's, and the job went on and came to a state of its own.
-            self._sink(RunAbandoned(id(request), ended if state is not None else None))
+            self._sink(RunAbandoned(run, ended if state is not None else None))
         else:
             self._sink(ended)
 
@@ -141,6 +158,7 @@ class RunHooks:
     def _begin_again(self, task: Task, args: Any, kwargs: Any) -> None:
         if _PASSING not in vars(task.request):
             self._begin(task, args, kwargs)
+        _take_off(task.request)
 
     @guarded
     def _end_again(self, task: Task, state: str | None, retval: Any) -> None:
@@ -171,11 +189,11 @@ class RunHooks:
         )
 
 
-def _taken_off(request: Context) -> Any:
+def _take_off(request: Context) -> None:
     """Take our stamp off a request before the job sees it."""
     if isinstance(request.headers, dict):
         request.headers.pop(RECEIVED, None)
-    return vars(request).pop(RECEIVED, None)
+    vars(request).pop(RECEIVED, None)
 
 
 def connect(sink: JobSink, publishing: PublishHooks) -> Callable[[], None]:
