@@ -77,7 +77,6 @@ class RunHooks:
         """Take ``task_prerun``."""
         try:
             self._begin(task, args, kwargs)
-            _take_off(task.request)
             return
         except Exception as error:  # noqa: BLE001 - it is counted, or raised again below
             if is_swallowed(self.before_run, error):
@@ -106,6 +105,7 @@ class RunHooks:
         if passing is not None:
             setattr(request, _PASSING, passing)
             passing.begin()
+            _take_off(request)
             return
         if self._cpu is None:
             self._cpu = cpu_scope()
@@ -131,6 +131,7 @@ class RunHooks:
                 memory_limit_bytes=self._memory_limit_bytes,
             )
         )
+        _take_off(request)
 
     def _end(self, task: Task, state: str | None, retval: Any) -> None:
         at_ns = time.time_ns()
@@ -158,7 +159,8 @@ class RunHooks:
     def _begin_again(self, task: Task, args: Any, kwargs: Any) -> None:
         if _PASSING not in vars(task.request):
             self._begin(task, args, kwargs)
-        _take_off(task.request)
+        else:
+            _take_off(task.request)
 
     @guarded
     def _end_again(self, task: Task, state: str | None, retval: Any) -> None:
