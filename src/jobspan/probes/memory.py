@@ -19,6 +19,7 @@ class _Statm:
         self._page_bytes = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
 
     def resident_bytes(self) -> int | None:
+        """Return the resident set of this process in bytes."""
         if self._fd == _UNAVAILABLE:
             return None
         try:
@@ -45,15 +46,14 @@ class _Statm:
 _statm = _Statm()
 
 
-def resident_bytes() -> int | None:
-    """Return the resident set of this process in bytes; elsewhere than on Linux None where psutil is not installed."""
-    return _statm.resident_bytes() if sys.platform == "linux" else elsewhere_bytes()
-
-
 def elsewhere_bytes() -> int | None:
     """Return what psutil says of this process; None without it."""
     psutil = _psutil()
     return None if psutil is None else int(psutil.Process().memory_info().rss)
+
+
+resident_bytes = _statm.resident_bytes if sys.platform == "linux" else elsewhere_bytes
+"""Return the resident set of this process in bytes; elsewhere than on Linux None where psutil is not installed."""
 
 
 @lru_cache(maxsize=1)

@@ -265,11 +265,8 @@ class Commands:
 
 
 def _around(at_ns: int) -> Context:
-    context = otel_context.get_current()
-    if _has_caller(context):
-        return context
-    command = newest_of_process()
-    return command.around(context, at_ns) if command is not None else context
+    context, command = otel_context.get_current(), newest_of_process()
+    return context if command is None or _has_caller(context) else command.around(context, at_ns)
 
 
 def _has_caller(context: Context) -> bool:

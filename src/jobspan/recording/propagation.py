@@ -62,9 +62,10 @@ def write(carrier: MutableMapping[str, Any], context: Context, field: str) -> No
 
 def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     """Take the context and our field off a message. Garbage is ignored and counted."""
+    field = read_field(carrier)
     context = _extracted(carrier, base)
     if context is None:
-        return Incoming(base, INVALID_SPAN_CONTEXT, read_field(carrier))
+        return Incoming(base, INVALID_SPAN_CONTEXT, field)
     publisher = get_current_span(context).get_span_context()
     if not publisher.is_valid:
         publisher = INVALID_SPAN_CONTEXT
@@ -74,7 +75,7 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
             _say_once_that_nothing_travels()
         else:
             dropped.count(dropped.UNREADABLE_CONTEXT, "a message came with a traceparent that is none")
-    return Incoming(context, publisher, read_field(carrier))
+    return Incoming(context, publisher, field)
 
 
 def peek(carrier: Mapping[str, Any], base: Context) -> tuple[Context, SpanContext] | None:
@@ -84,14 +85,21 @@ def peek(carrier: Mapping[str, Any], base: Context) -> tuple[Context, SpanContex
     except Exception as error:
         if is_interrupt(error):
             raise
-        return None
+        return None  # counted by ``read``
     publisher = get_current_span(context).get_span_context()
     return (context, publisher) if publisher.is_valid or carrier.get("traceparent") is None else None
 
 
 def read_field(carrier: Mapping[str, Any]) -> MessageField:
     """Take our field off a message."""
-    return _field(carrier.get(c.FIELD))
+    text = carrier.get(c.FIELD)
+    if text is None:
+        return NOTHING
+    field = message_field.decode(text)
+    if field is None:
+        dropped.count(dropped.UNREADABLE_FIELD, f"a message came with a {c.FIELD} that is none of ours")
+        return NOTHING
+    return field
 
 
 def is_on(carrier: Mapping[str, Any]) -> bool:
@@ -130,16 +138,6 @@ def _say_once_that_nothing_travels() -> None:
             "the global propagator has no fields, so no context travels with jobs and every run begins its own trace: "
             "set OTEL_PROPAGATORS=tracecontext,baggage, or `propagator` in the file of OTEL_CONFIG_FILE"
         )
-
-
-def _field(text: object) -> MessageField:
-    if text is None:
-        return NOTHING
-    field = message_field.decode(text)
-    if field is None:
-        dropped.count(dropped.UNREADABLE_FIELD, f"a message came with a {c.FIELD} that is none of ours")
-        return NOTHING
-    return field
 
 
 def _extract(carrier: Mapping[str, Any], base: Context) -> Context:
