@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 CEILINGS = {
-    ("celery", "recorded"): (1850, 2470),
-    ("celery", "not sampled"): (690, 685),
-    ("celery", "no SDK"): (220, 420),
-    ("dramatiq", "recorded"): (1900, 2740),
-    ("dramatiq", "not sampled"): (790, 925),
-    ("dramatiq", "no SDK"): (255, 640),
+    ("celery", "recorded"): (1850, 2510),
+    ("celery", "not sampled"): (710, 710),
+    ("celery", "no SDK"): (230, 425),
+    ("dramatiq", "recorded"): (1900, 2745),
+    ("dramatiq", "not sampled"): (815, 940),
+    ("dramatiq", "no SDK"): (265, 655),
 }
 TESTS = Path(__file__).parents[1]
 

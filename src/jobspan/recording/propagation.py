@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from opentelemetry import propagate
@@ -19,6 +18,7 @@ from jobspan.recording.message_field import NOTHING, MessageField
 
 _logger = logging.getLogger("jobspan.propagation")
 _said_nothing_travels = False
+_known: tuple[TextMapPropagator | None, frozenset[str]] = None, frozenset()
 
 
 class Incoming(NamedTuple):
@@ -124,10 +124,12 @@ def variable(name: str) -> str:
     return name.upper().replace("-", "_")
 
 
-@lru_cache(maxsize=4)
 def _fields_of(propagator: TextMapPropagator) -> frozenset[str]:
     """Return what a propagator writes, worked out once: those made of several put it together at each question."""
-    return frozenset(propagator.fields)
+    global _known  # noqa: PLW0603 - a propagator of the user's may be one that no table takes as a key
+    if _known[0] is not propagator:
+        _known = propagator, frozenset(propagator.fields)
+    return _known[1]
 
 
 def _say_once_that_nothing_travels() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any
 
 from opentelemetry import baggage
@@ -22,13 +21,16 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 _TRACEPARENT, _TRACESTATE, _BAGGAGE = "traceparent", "tracestate", "baggage"
 _SHAPE = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _DEFAULT = [TraceContextTextMapPropagator, W3CBaggagePropagator]
+_known: tuple[TextMapPropagator | None, bool] = None, False
 
 
-@lru_cache(maxsize=4)
 def is_default(propagator: TextMapPropagator) -> bool:
-    """Say whether a propagator is what OpenTelemetry sets where nobody sets another."""
-    parts = getattr(propagator, "_propagators", ())
-    return type(propagator) is CompositePropagator and [type(each) for each in parts] == _DEFAULT
+    """Say whether a propagator is what OpenTelemetry sets where nobody sets another; looked up once."""
+    global _known  # noqa: PLW0603 - a propagator of the user's may be one that no table takes as a key
+    if _known[0] is not propagator:
+        parts = getattr(propagator, "_propagators", ())
+        _known = propagator, type(propagator) is CompositePropagator and [type(each) for each in parts] == _DEFAULT
+    return _known[1]
 
 
 def injected(carrier: MutableMapping[str, Any], context: Context) -> bool:

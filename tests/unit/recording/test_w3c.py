@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -123,3 +124,18 @@ def test_a_message_is_written_as_the_propagators_write_it(context: Context, is_s
 )
 def test_only_the_default_is_known(propagator: Any) -> None:
     assert not w3c.is_default(propagator)
+
+
+def test_a_propagator_that_is_no_key_of_a_table_is_asked_like_any_other() -> None:
+    @dataclass
+    class Own(TraceContextTextMapPropagator):
+        name: str
+
+    propagate.set_global_textmap(Own("mine"))
+    try:
+        carrier: dict[str, Any] = {}
+        propagation.write(carrier, CONTEXTS["sampled"][0], "1;t=1")
+        assert carrier["traceparent"] == PARENT
+        assert propagation.read(carrier, Context()).publisher.span_id == int(SPAN, 16)
+    finally:
+        propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()]))
