@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import (
-    Link,
     NoOpTracer,
     ProxyTracerProvider,
     Span,
     SpanContext,
-    SpanKind,
     Status,
     StatusCode,
     Tracer,
@@ -60,7 +57,7 @@ class Instruments:
         self._tracer = get_tracer(c.SCOPE, version, tracer_provider, schema_url=c.SCHEMA_URL)
         self._has_own_ids = self._has_sdk = False
         self._unseen = Unseen()
-        self._beginnings = Beginnings()
+        self.beginnings = Beginnings()
         self.logs = LogEvents(settings, version, logger_provider)
         meter = get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL)
         dropped.observe_with(meter)
@@ -83,24 +80,12 @@ class Instruments:
     @property
     def is_first_described(self) -> bool:
         """Say whether a span needs its attributes when it begins; else they may be set once it is known to record."""
-        return (self._has_sdk or self.has_sdk) and self._beginnings.are_seen(self.tracer)
+        return (self._has_sdk or self.has_sdk) and self.beginnings.are_seen(self.tracer)
 
     def is_unseen_below(self, parent: SpanContext) -> bool:
         """Say whether nobody would look at a span below this one; below none, if that is not valid."""
         has_sdk = self._has_sdk or self.has_sdk
         return not has_sdk or self._unseen.is_dropped(self._tracer, parent)
-
-    def start_span(
-        self,
-        name: str,
-        context: Context,
-        kind: SpanKind,
-        attributes: dict[str, Any],
-        links: Sequence[Link],
-        at_ns: int,
-    ) -> Span:
-        """Start a span with attributes that are ours."""
-        return self._beginnings.start_span(self.tracer, name, context, kind, attributes, links, at_ns)
 
     def unsampled_span(self) -> Span | None:
         """Return a span of a new trace that is not sampled, without asking the sampler; None without an SDK."""

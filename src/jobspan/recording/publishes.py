@@ -137,12 +137,13 @@ class Publishes:
             publish.batch.count += 1
 
     def _start(self, event: PublishStarted, context: Context, origin: Origin | None, members: Members | None) -> Span:
-        name = job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
+        tracer, name = self._instruments.tracer, job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
         if members is not None or self._instruments.is_first_described:
             links = relation.member_links(members)
             said = _said(event, origin, members)
-            return self._instruments.start_span(name, context, SpanKind.PRODUCER, said, links, event.at_ns)
-        span = self._instruments.tracer.start_span(name, context, SpanKind.PRODUCER, None, (), event.at_ns)
+            start_span = self._instruments.beginnings.start_span
+            return start_span(tracer, name, context, SpanKind.PRODUCER, said, links, event.at_ns)
+        span = tracer.start_span(name, context, SpanKind.PRODUCER, None, (), event.at_ns)
         if span.is_recording():
             add(span, _said(event, origin, None))
         return span

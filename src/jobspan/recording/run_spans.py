@@ -130,11 +130,13 @@ class RunSpans:
     def _start(self, beginning: _Beginning, context: Context, *, is_measured: bool) -> tuple[Span, _Said]:
         """Start the span; described where somebody looks at it or measures it, and else if it turns out to record."""
         name, at_ns = job_attributes.span_name(c.OPERATION_RUN, beginning.job.name), beginning.event.at_ns
+        tracer = self._instruments.tracer
         if is_measured or self._instruments.is_first_described:
             said = _said(beginning)
             attributes, links, _ = said
-            return self._instruments.start_span(name, context, SpanKind.CONSUMER, attributes, links, at_ns), said
-        span = self._instruments.tracer.start_span(name, context, SpanKind.CONSUMER, None, (), at_ns)
+            start_span = self._instruments.beginnings.start_span
+            return start_span(tracer, name, context, SpanKind.CONSUMER, attributes, links, at_ns), said
+        span = tracer.start_span(name, context, SpanKind.CONSUMER, None, (), at_ns)
         if not span.is_recording():
             return span, _UNSAID
         said = _said(beginning)
