@@ -137,6 +137,58 @@ def test_a_processor_of_the_users_sees_what_a_span_begins_with_also_when_it_come
     assert looking.seen == [PLAIN]
 
 
+class Around:
+    """Stands around something, and has all that it has."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+
+class Masked(Around):
+    """A span of the SDK in somebody else's, who lets nothing through that is not masked."""
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self._wrapped.set_attribute(key, "***")
+
+    def set_attributes(self, attributes: Any) -> None:
+        for key in attributes:
+            self.set_attribute(key, None)
+
+
+class Masking(Around):
+    """A tracer of the SDK in somebody else's, as some vendors' providers give it."""
+
+    def start_span(self, name: str, context: Any = None, kind: Any = None, attributes: Any = None, *more: Any) -> Any:
+        begun = self._wrapped.start_span(name, context, kind, dict.fromkeys(attributes or (), "***"), *more)
+        return Masked(begun)
+
+
+class Keeping:
+    """A tracer that keeps the SDK's under the name that the API's proxy has for it."""
+
+    def __init__(self, tracer: Any) -> None:
+        self._tracer = Masking(tracer)
+        self.start_span = self._tracer.start_span
+
+
+@pytest.mark.parametrize("around", [Masking, Keeping])
+def test_what_stands_around_the_sdks_tracer_and_spans_sees_all_that_is_said(around: Any) -> None:
+    exporter, provider, beginnings = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False), Beginnings()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = around(provider.get_tracer("jobspan"))
+
+    span = beginnings.start_span(tracer, "run a", Context(), SpanKind.CONSUMER, {"first": 1}, (), 1)
+    add(span, {"then": 2})
+    span.end(2)
+
+    assert beginnings.are_seen(tracer)
+    (found,) = exporter.get_finished_spans()
+    assert dict(found.attributes or {}) == {"first": "***", "then": "***"}
+
+
 def test_what_was_given_is_not_the_spans_own() -> None:
     provider, given = TracerProvider(shutdown_on_exit=False), dict(PLAIN)
     span: Any = Beginnings().start_span(provider.get_tracer("j"), "a", Context(), SpanKind.CONSUMER, given, (), 1)

@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, Tracer
+from opentelemetry.trace import Link, ProxyTracer, Span, SpanKind, Tracer
 
 from jobspan.recording.sdk.sampling import is_blind
 
+_TRACE = "opentelemetry.sdk.trace"
 _EXPORT = "opentelemetry.sdk.trace.export"
 _PROCESSORS = frozenset({"BatchSpanProcessor", "SimpleSpanProcessor"})
 _CLEAN = frozenset({str, int, float, bool})
@@ -50,13 +51,14 @@ class Beginnings:
 
     def are_seen(self, tracer: Tracer) -> bool:
         """Say whether a span needs its attributes when it begins; else they may be set once it is known to record."""
+        # The API's tracer of before a provider was set stands before the real one.
+        real: Any = tracer._tracer if type(tracer) is ProxyTracer else tracer
         try:
-            real: Any = getattr(tracer, "_tracer", tracer)
             sampler, processors = real.sampler, real.span_processor._span_processors
         except AttributeError:  # not the SDK's
             return True
         if sampler is not self._sampler or processors is not self._processors:
-            self._are_seen = not (is_blind(sampler) and _are_blind(processors))
+            self._are_seen = not (type(real).__module__ == _TRACE and is_blind(sampler) and _are_blind(processors))
             self._sampler, self._processors = sampler, processors
         return self._are_seen
 
@@ -67,9 +69,10 @@ def add(span: Any, attributes: dict[str, Any]) -> None:
         kept = span._attributes
         there: Any = kept._dict
     except AttributeError:  # not the SDK's
-        there = None
+        span.set_attributes(attributes)
+        return
     if (
-        type(there) is dict
+        type(span).__module__ == _TRACE  # what stands around it may change what it is told
         and kept.max_value_len is None
         and (kept.maxlen is None or len(there) + len(attributes) <= kept.maxlen)
         and _CLEAN.issuperset(map(type, attributes.values()))
@@ -82,7 +85,7 @@ def add(span: Any, attributes: dict[str, Any]) -> None:
 
 
 def add_link(span: Any, link: Link) -> None:
-    """Add a link, with attributes of which there are few different ones, to a span that records."""
+    """Add a link, with attributes of which there are few different ones, to a span that nobody has seen begin."""
     said = link.attributes or {}
     try:
         there, limits = span._links._dq, span._limits
