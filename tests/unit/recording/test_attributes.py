@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -241,6 +243,24 @@ def test_a_link_is_what_the_api_would_have_made_of_it(limits: SpanLimits | None)
         return [dropped, *((each.context, dict(each.attributes), each.dropped_attributes) for each in span.links)]
 
     assert links(by_the_api=False) == links(by_the_api=True)
+
+
+def test_a_links_attributes_are_read_and_copied_whoever_was_stopped_in_the_midst_of_it() -> None:
+    """Links of a kind share them: after a fork, or in a thread cut short, all later spans would wait for that lock."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    span: Any = provider.get_tracer("jobspan").start_span("run a", Context())
+    add_link(span, Link(SpanContext(1, 1, is_remote=True), {"jobspan.link.type": "publish"}))
+    (link,) = span.links
+    stopped = Thread(target=link.attributes._lock.__enter__)
+    stopped.start()
+    stopped.join()
+    read: list[Any] = []
+
+    reader = Thread(target=lambda: read.extend((dict(link.attributes), dict(deepcopy(link.attributes)))), daemon=True)
+    reader.start()
+    reader.join(10)
+
+    assert read == [{"jobspan.link.type": "publish"}] * 2
 
 
 def test_links_and_attributes_also_go_on_spans_that_are_not_the_sdks() -> None:

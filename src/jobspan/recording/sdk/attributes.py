@@ -9,6 +9,7 @@ value needs cleaning, and no limit is near. All other spans get theirs by the AP
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -105,7 +106,10 @@ def _bounded(*items: tuple[str, Any]) -> Any:
     """Return attributes as the SDK keeps a link's: nothing changes them, so one will do for all links of a kind."""
     from opentelemetry.attributes import BoundedAttributes
 
-    return BoundedAttributes(attributes=dict(items), immutable=True)
+    kept: Any = BoundedAttributes(attributes=dict(items), immutable=True)
+    # Older SDKs lock to read: a fork, or an interrupt, in the midst of that would stop all who read it afterwards.
+    kept._lock = nullcontext()
+    return kept
 
 
 def _are_blind(processors: Any) -> bool:
