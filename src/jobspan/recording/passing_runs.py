@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import ref
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, set_span_in_context
 
 from jobspan import conventions as c
 from jobspan.job_options import NOTHING, JobOptions
@@ -27,6 +28,7 @@ from jobspan.recording.unrecorded import Unrecorded
 
 _NESTED = "child+link"
 _ODD = frozenset("13579bdf")
+_UNKNOWN = Origin(INVALID_SPAN_CONTEXT)
 
 
 class PassingRuns:
@@ -78,15 +80,20 @@ class PassingRuns:
 
 
 class PassedBy(Unrecorded):
-    """A run whose message's context is current, and where it came from if somebody asks."""
+    """A run whose message's context is current, and where it came from if somebody asks.
 
-    __slots__ = ("_at_ns", "_carrier", "_cost", "_found", "_incoming", "_inside", "_outside", "_tell")
+    That context may outlive the run, in a thread that the job starts: then it is worked out at the end, so that nothing
+    keeps what the job was called with.
+    """
+
+    __slots__ = ("_around", "_cost", "_found", "_given", "_inside", "_outside")
 
     def __init__(
         self, job: Callable[[], Job], carrier: Mapping[str, Any], incoming: Incoming, inside: Context, at_ns: int
     ) -> None:
-        self._tell, self._carrier, self._incoming, self._at_ns = job, carrier, incoming, at_ns
+        self._given: tuple[Callable[[], Job], Mapping[str, Any], Incoming, int] | None = job, carrier, incoming, at_ns
         self._found: Origin | None = None
+        self._around: Callable[[], Context | None] = _nothing
         self._cost = RunCost()
         self._outside, self._inside = otel_context.get_current(), inside
 
@@ -94,19 +101,32 @@ class PassedBy(Unrecorded):
         """Make its message's context current."""
         # It counts among the runs that are open, and so in what is said of those beside it.
         self._cost.begin()
-        otel_context.attach(otel_context.set_value(ORIGIN, self, self._inside))
+        inside = otel_context.set_value(ORIGIN, self, self._inside)
+        self._around = ref(inside)
+        otel_context.attach(inside)
 
     def end(self) -> None:
         """Make current again what was so before."""
         self._cost.end()
         otel_context.attach(self._outside)
+        try:
+            if self._around() is not None:
+                self.origin()
+        finally:
+            self._given = None
 
     def origin(self) -> Origin:
         """Return what causes what the run does."""
-        if self._found is None:
-            incoming = self._incoming._replace(field=propagation.read_field(self._carrier))
-            self._found = origin_of_run(self._tell(), incoming, _NESTED, self._at_ns)
-        return self._found
+        given = self._given
+        if self._found is None and given is not None:
+            job, carrier, incoming, at_ns = given
+            incoming = incoming._replace(field=propagation.read_field(carrier))
+            self._found = origin_of_run(job(), incoming, _NESTED, at_ns)
+        return self._found or _UNKNOWN
+
+
+def _nothing() -> None:
+    """Return what is current of a run that has not begun."""
 
 
 def _looks_sampled(carrier: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_c
 import jobspan
 from jobspan import conventions as c
 from jobspan.job_options import NOTHING, JobOptions
+from jobspan.jobs import Job
 from jobspan.recording import Recorder, dropped, message_field, propagation
 from jobspan.recording.message_field import MessageField
 from jobspan.settings import Settings
@@ -123,6 +124,23 @@ def test_a_job_sees_and_passes_on_the_same_whether_it_is_worked_out_or_not(calle
     assert not passed.is_sampled
     assert passed.field is not None
     assert (passed.field.depth, passed.field.parent_job_id, passed.field.queue) == (2, "1", "other")
+
+
+@pytest.mark.parametrize("has_begun", [True, False], ids=["begun", "interrupted before"])
+def test_a_run_that_has_ended_lets_go_of_how_its_job_is_told(has_begun: bool) -> None:
+    """Also told to end twice, as after an interrupt."""
+    told: list[str] = []
+
+    def tell() -> Job:
+        told.append("job")
+        return a_job(id="1")
+
+    run: Any = recorder().passes_by({}, tell, NOTHING, NOW)
+    if has_begun:
+        run.begin()
+    run.end()
+    run.end()
+    assert (told, run.origin().job) == ([], None)
 
 
 def test_a_worker_that_samples_for_itself_says_where_the_job_came_from(recording: Any) -> None:
