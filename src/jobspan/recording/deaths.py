@@ -139,9 +139,7 @@ class Deaths:
                 return
             self._note_dead(event.pid)
             said = self._exits.said(event.exit_code)
-            for path in found:
-                self._backlog.add(path, _Death(said, event.at_ns, {}, event.is_final, event.is_asked_to))
-            self._backlog.tell()
+            self._tell_in_turn(found, _Death(said, event.at_ns, {}, event.is_final, event.is_asked_to))
             flush_soon()
 
     def watch_ended(self, event: WatchEnded) -> None:
@@ -196,12 +194,19 @@ class Deaths:
         os.environ.pop(active.KEEPER_COUNTS, None)
 
     def _settle(self, is_final: Callable[[str], bool | None]) -> None:
-        for path in self._kept():
-            if path not in self._backlog and reading.is_orphaned(path):
-                self._note_dead(_pid_of(path))
-                said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
-                self._backlog.add(path, _Death(said, time.time_ns(), {}, is_final))
+        found = [path for path in self._kept() if path not in self._backlog and reading.is_orphaned(path)]
+        for path in found:
+            self._note_dead(_pid_of(path))
+        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
+        self._tell_in_turn(found, _Death(said, time.time_ns(), {}, is_final))
+
+    def _tell_in_turn(self, found: list[Path], death: _Death) -> None:
+        for path in found:
+            self._backlog.add(path, death)
         self._backlog.tell()
+        for path in found:
+            if path in self._backlog:
+                self._backlog.add(path, death._replace(is_final=_as_known_now(path, death.is_final)))
 
     def _kept(self) -> list[Path]:
         return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
@@ -311,6 +316,13 @@ class Deaths:
 
 def _pid_of(path: Path) -> int:
     return int(path.name.partition("-")[0])
+
+
+def _as_known_now(path: Path, is_final: Callable[[str], bool | None]) -> Callable[[str], bool | None]:
+    """Ask for each job that a process left what the library knows: it forgets them when it has heard of the death."""
+    estate = reading.peek(path)
+    ids = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID) for left in estate.left} if estate is not None else set()
+    return {job_id: is_final(job_id) for job_id in ids if isinstance(job_id, str)}.get
 
 
 def _nothing_more(_: Span) -> None:

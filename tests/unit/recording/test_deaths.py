@@ -273,6 +273,35 @@ def test_children_that_die_while_the_collector_is_away_are_told_when_it_is_back(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_whether_a_lost_run_was_final_is_as_the_library_knew_it_when_its_process_died(tmp_path: Path) -> None:
+    """Celery forgets a job as soon as it has heard of the death, and what is left of it may wait for a collector."""
+    steps = (
+        "export, final = Slow.export, []",
+        "def noting(self, spans):",
+        "    final.extend(each.attributes[said] for each in spans if (said := 'jobspan.job.final') in each.attributes)",
+        "    return export(self, spans)",
+        "Slow.export = noting",
+        "Slow.is_away.set()",
+        "tell(WatchStarted())",
+        "full, running = child(1, flight_log.name), os.fork()",
+        "if running == 0:",
+        "    tell(run_started())",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
+        "os.waitpid(running, 0)",
+        "known = [True]",
+        "for pid in (full, running): tell(ProcessEnded(pid, -9, time.time_ns(), lambda _: known[0]))",
+        "known[0] = False",
+        "wait_until(lambda: Slow.asked == 1_200)",
+        "assert not final",
+        "Slow.is_away.clear()",
+        "provider.get_tracer('jobs').start_span('other').end()",
+        "wait_until(lambda: final)",
+        "print(final)",
+    )
+    assert said(tmp_path, MANY_ARE_LEFT, *steps) == "[True]"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_what_children_left_that_this_process_cannot_send_is_there_for_the_next(tmp_path: Path) -> None:
     left = "print(sum(1 for _ in folder.glob('*.flight')))"
     assert said(tmp_path, MANY_ARE_LEFT, "Slow.is_away.set()", *FIVE_ARE_KILLED, "tell(WatchEnded(int))", left) == "5"
