@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any
+from weakref import ref
 
 import pytest
 from celery import Celery, Task
 from celery.app.trace import build_tracer
 from celery.exceptions import Ignore, Retry
 from opentelemetry import trace
+from opentelemetry.context import get_current
 
 from jobspan import CeleryInstrumentor
 from jobspan.runs import Span
@@ -191,3 +195,20 @@ def test_a_direct_call_is_no_run(instrumentation: Instrumentation) -> None:
     assert double(2) == 4
     assert double.run(2) == 4
     assert instrumentation.spans == ()
+
+
+def test_runs_that_each_begin_in_the_context_of_the_one_before_keep_only_that(instrumentation: Instrumentation) -> None:
+    """As a task does that lets a timer begin the next, with an instrumentation that takes the context along."""
+    instrumentation.on(CeleryInstrumentor())
+    contexts: list[Any] = []
+    copies = [copy_context()]
+
+    @app.task(name="next", shared=False)
+    def goes_on() -> None:
+        contexts.append(ref(get_current()))
+        copies[0] = copy_context()
+
+    for _ in range(6):
+        copies[0].run(goes_on.apply)
+    gc.collect()
+    assert [context() is not None for context in contexts] == [False] * 4 + [True] * 2

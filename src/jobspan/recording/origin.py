@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from opentelemetry.context import Context, create_key
-from opentelemetry.trace import Span, SpanContext
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext
 
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Job
@@ -32,6 +32,9 @@ class Origin(NamedTuple):
     job: Job | None = None
     run: Span | None = None
     options: JobOptions = NOTHING
+
+
+UNKNOWN = Origin(INVALID_SPAN_CONTEXT)
 
 
 class PendingOrigin(Protocol):

@@ -11,7 +11,7 @@ from weakref import ref
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, set_span_in_context
+from opentelemetry.trace import set_span_in_context
 
 from jobspan import conventions as c
 from jobspan.job_options import NOTHING, JobOptions
@@ -20,7 +20,7 @@ from jobspan.probes.run_cost import RunCost
 from jobspan.recording import message_field, propagation
 from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
-from jobspan.recording.origin import ORIGIN, Origin
+from jobspan.recording.origin import ORIGIN, UNKNOWN, Origin
 from jobspan.recording.passing import is_unseen_below
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.run_origin import origin_of_run
@@ -28,7 +28,6 @@ from jobspan.recording.unrecorded import Unrecorded
 
 _NESTED = "child+link"
 _ODD = frozenset("13579bdf")
-_UNKNOWN = Origin(INVALID_SPAN_CONTEXT)
 
 
 class PassingRuns:
@@ -122,7 +121,7 @@ class PassedBy(Unrecorded):
             job, carrier, incoming, at_ns = given
             incoming = incoming._replace(field=propagation.read_field(carrier))
             self._found = origin_of_run(job(), incoming, _NESTED, at_ns)
-        return self._found or _UNKNOWN
+        return self._found or UNKNOWN
 
 
 def _nothing() -> None:

@@ -6,24 +6,30 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from jobspan.jobs import Job
 from jobspan.recording import job_attributes, relation
-from jobspan.recording.origin import Origin, origin_of
+from jobspan.recording.origin import UNKNOWN, Origin, origin_of
 from jobspan.recording.propagation import Incoming
 
 
 class PendingRun:
-    """What causes what a run does, worked out when somebody asks: most jobs put no others."""
+    """What causes what a run does, worked out when somebody asks: most jobs put no others.
+
+    Then it lets go of what that was worked out from: around an eager run, the run that called it.
+    """
 
     __slots__ = ("_found", "_given", "_is_eager")
 
     def __init__(self, job: Job, incoming: Incoming, kind: str, at_ns: int, span: Span, is_eager: bool) -> None:
-        self._given = job, incoming, kind, at_ns, span
+        self._given: tuple[Job, Incoming, str, int, Span] | None = job, incoming, kind, at_ns, span
         self._is_eager = is_eager
-        self._found: Origin | None = None
+        self._found = UNKNOWN
 
     def origin(self) -> Origin:
         """Return it."""
-        if self._found is None:
-            self._found = origin_of_run(*self._given, eager=self._is_eager)
+        given = self._given
+        if given is not None:
+            # In this order: another thread may ask at the same time.
+            self._found = origin_of_run(*given, eager=self._is_eager)
+            self._given = None
         return self._found
 
 
