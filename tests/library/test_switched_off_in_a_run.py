@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -18,11 +19,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.trace import NoOpTracerProvider
 
-from jobspan import CeleryInstrumentor, DramatiqInstrumentor
+from jobspan import CeleryInstrumentor, DramatiqInstrumentor, current_job
 
 app = Celery("switched-off", broker="memory://", backend="cache+memory://", set_as_current=False)
 REQUEST = {"id": "1", "task": "switched-off", "hostname": "w1", "is_eager": False, "retries": 0}
+RECORDED: list[tuple[Sampler | None, int]] = [(ALWAYS_OFF, 0), (ALWAYS_ON, 1), (None, 0)]
 todo: list[Callable[[], object]] = []
 
 
@@ -36,9 +39,13 @@ def work() -> None:
 trace_work = build_tracer("switched-off", work, app=app)
 
 
-def switched_on(instrumentor: Any, sampler: Sampler) -> InMemorySpanExporter:
-    """Instrument, and return where the spans go."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider(sampler=sampler)
+def switched_on(instrumentor: Any, sampler: Sampler | None) -> InMemorySpanExporter:
+    """Instrument, and return where the spans go; without a sampler there is no SDK."""
+    exporter = InMemorySpanExporter()
+    if sampler is None:
+        instrumentor.instrument(tracer_provider=NoOpTracerProvider(), state_dir="off")
+        return exporter
+    provider = TracerProvider(sampler=sampler)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     instrumentor.instrument(tracer_provider=provider, state_dir="off")
     return exporter
@@ -51,14 +58,15 @@ def told(exporter: InMemorySpanExporter) -> list[tuple[str, Any, Any]]:
     return [(name, said["jobspan.job.outcome"], said["jobspan.job.final"]) for name, said in runs]
 
 
-@pytest.mark.parametrize(("sampler", "runs"), [(ALWAYS_OFF, 0), (ALWAYS_ON, 1)], ids=["unsampled", "sampled"])
-def test_of_celery(sampler: Sampler, runs: int) -> None:
+@pytest.mark.parametrize(("sampler", "runs"), RECORDED, ids=["unsampled", "sampled", "no SDK"])
+def test_of_celery(sampler: Sampler | None, runs: int) -> None:
     heard = list(signals.task_prerun.receivers or ()), list(signals.task_postrun.receivers or ())
     exporter = switched_on(CeleryInstrumentor(), sampler)
     before = get_current()
     todo.append(CeleryInstrumentor().uninstrument)
     trace_work("1", (), {}, REQUEST)
-    assert get_current() == before
+    gc.collect()
+    assert (get_current(), current_job()) == (before, None)
     assert (list(signals.task_prerun.receivers or ()), list(signals.task_postrun.receivers or ())) == heard
     trace_work("2", (), {}, REQUEST | {"id": "2"})
     assert told(exporter) == [("run switched-off", "succeeded", True)] * runs
@@ -91,15 +99,16 @@ def test_of_celery_beside_others_and_switched_on_again() -> None:
     assert list(signals.task_postrun.receivers or ()) == heard
 
 
-@pytest.mark.parametrize(("sampler", "runs"), [(ALWAYS_OFF, 0), (ALWAYS_ON, 1)], ids=["unsampled", "sampled"])
+@pytest.mark.parametrize(("sampler", "runs"), RECORDED, ids=["unsampled", "sampled", "no SDK"])
 @pytest.mark.parametrize("way", ["succeeded", "failed", "retried"])
-def test_of_dramatiq(way: str, sampler: Sampler, runs: int) -> None:
+def test_of_dramatiq(way: str, sampler: Sampler | None, runs: int) -> None:
     exporter = switched_on(DramatiqInstrumentor(), sampler)
-    broker, contexts = StubBroker(), list[Context]()
+    broker, contexts, jobs = StubBroker(), list[Context](), list[bool]()
     todo[:] = [DramatiqInstrumentor().uninstrument]
 
     def work() -> None:
         contexts.append(get_current())
+        jobs.append(current_job() is not None)
         if todo:
             todo.pop()()
             if way != "succeeded":
@@ -115,7 +124,9 @@ def test_of_dramatiq(way: str, sampler: Sampler, runs: int) -> None:
             worker.join()
     finally:
         worker.stop()
-    assert [bool(context) for context in contexts] == [True] + [False] * (1 + (way == "retried"))
+    later = [False] * (1 + (way == "retried"))
+    assert [bool(context) for context in contexts] == [sampler is not None, *later]
+    assert jobs == [True, *later]
     assert not [each for each in broker.middleware if type(each).__module__.startswith("jobspan")]
     assert "enqueue" not in vars(broker)
     assert told(exporter) == [("run work", way, way != "retried")] * runs

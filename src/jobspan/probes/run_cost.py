@@ -129,7 +129,7 @@ class RunCost:
 
 def are_open() -> bool:
     """Say whether a run is open in this process."""
-    return bool(_open)
+    return bool(_runs())
 
 
 def _is_above(limit_bytes: int | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from weakref import ref
 
 from jobspan.jobs import Job
 
@@ -12,9 +13,10 @@ class Unrecorded:
     """A run of which no event is told.
 
     It is made, remembered by whoever is to end it, and only then begun: an interrupt may land between any two lines.
+    Once nobody remembers it, as where the instrumentation was switched off meanwhile, it is no longer the current one.
     """
 
-    __slots__ = ("_job", "_outer")
+    __slots__ = ("__weakref__", "_job", "_outer")
 
     def __init__(self, job: Callable[[], Job]) -> None:
         self._job: Callable[[], Job] | None = job
@@ -22,7 +24,7 @@ class Unrecorded:
 
     def begin(self) -> None:
         """Be the job that runs here."""
-        _current.set(self)
+        _current.set(ref(self))
 
     def end(self) -> None:
         """Let go of it, and of what it was called with."""
@@ -34,10 +36,11 @@ class Unrecorded:
         return None if self._job is None else self._job()
 
 
-_current: ContextVar[Unrecorded | None] = ContextVar("jobspan_unrecorded", default=None)
+_current: ContextVar[ref[Unrecorded] | None] = ContextVar("jobspan_unrecorded", default=None)
 
 
 def unrecorded_job() -> Job | None:
     """Return the job that this code runs in unrecorded."""
-    run = _current.get()
+    known = _current.get()
+    run = None if known is None else known()
     return None if run is None else run.job()
