@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import NoOpTracerProvider
 
 from jobspan import CeleryInstrumentor, DramatiqInstrumentor, current_job
+from jobspan.probes.run_cost import RunCost
 
 app = Celery("switched-off", broker="memory://", backend="cache+memory://", set_as_current=False)
 REQUEST = {"id": "1", "task": "switched-off", "hostname": "w1", "is_eager": False, "retries": 0}
@@ -125,8 +126,26 @@ def test_of_dramatiq(way: str, sampler: Sampler | None, runs: int) -> None:
     finally:
         worker.stop()
     later = [False] * (1 + (way == "retried"))
-    assert [bool(context) for context in contexts] == [sampler is not None, *later]
+    assert [bool(context) for context in contexts[1:]] == later
     assert jobs == [True, *later]
     assert not [each for each in broker.middleware if type(each).__module__.startswith("jobspan")]
     assert "enqueue" not in vars(broker)
     assert told(exporter) == [("run work", way, way != "retried")] * runs
+
+
+def test_of_dramatiq_while_another_library_runs_a_job() -> None:
+    """Its end is not waited for."""
+    switched_on(DramatiqInstrumentor(), ALWAYS_ON)
+    other, broker = RunCost(), StubBroker()
+    other.begin()
+    actor = dramatiq.actor(actor_name="work", broker=broker)(DramatiqInstrumentor().uninstrument)
+    worker = Worker(broker, worker_timeout=10, worker_threads=1)
+    worker.start()
+    try:
+        actor.send()
+        broker.join(actor.queue_name)
+        worker.join()
+    finally:
+        worker.stop()
+        other.end()
+    assert not [each for each in broker.middleware if type(each).__module__.startswith("jobspan")]

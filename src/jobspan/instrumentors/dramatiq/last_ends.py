@@ -48,8 +48,6 @@ class LastEnds(Middleware):
     before_nack = before_ack
 
     def leave_when_all_are_told(self, broker: Any) -> None:
-        """Leave the broker, once no run is open."""
-        from jobspan.probes.run_cost import are_open
-
-        if not are_open():
+        """Leave the broker, once no run of ours is open."""
+        if not self._ours.is_in_a_run:
             self._leave(broker, self)

@@ -47,6 +47,11 @@ class JobspanMiddleware(Middleware):
         """What stands around the broker's ``enqueue``."""
         return self._publishing.enqueue
 
+    @property
+    def is_in_a_run(self) -> bool:
+        """Say whether any thread is in a run that has begun here, recorded or not."""
+        return self._runs.are_open
+
     def has_begun(self, message: Any) -> bool:
         """Say whether this thread has begun the run of a message."""
         return self._runs.of(message) is not None

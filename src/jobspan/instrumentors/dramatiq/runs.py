@@ -62,6 +62,11 @@ class Runs:
     def __init__(self) -> None:
         self._by_thread: dict[int, Run] = {}
 
+    @property
+    def are_open(self) -> bool:
+        """Say whether any thread is in a run."""
+        return any(not run.is_told or run.passing is not None for run in list(self._by_thread.values()))
+
     def current(self) -> Run | None:
         """Return the run that this thread is in; None when it is in none, or has told its end."""
         run = self._by_thread.get(threading.get_ident())
