@@ -32,7 +32,7 @@ def in_celery(provider: TracerProvider) -> Ran:
     app = Celery("stays", broker="memory://", backend="cache+memory://", set_as_current=False)
     found: list[Context] = []
 
-    @app.task(name="stays")  # type: ignore[untyped-decorator]  # Celery has no types
+    @app.task(name="stays", shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
     def work(_: Argument) -> None:
         found.append(copy_context())
 
