@@ -14,42 +14,20 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_ON,
     DEFAULT_ON,
+    Decision,
     ParentBased,
     ParentBasedTraceIdRatio,
     Sampler,
-    SamplingResult,
     TraceIdRatioBased,
 )
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind
 
 from jobspan.recording.sdk.attributes import Beginnings, add, add_link
+from unit.recording.samplers import Watching
 
 PLAIN = {"text": "receipt", "number": 3, "share": 0.5, "is": True}
 ODD: dict[str, Any] = {"names": ["a", "b"], "raw": b"\x01", "nothing": None, "thing": object, "": "no name"}
 AGAIN = {"number": 4, "later": "yes"}
-
-
-class Watching(Sampler):
-    """Samples everything, having looked at it."""
-
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
-
-    def should_sample(
-        self,
-        parent_context: Any,
-        trace_id: int,
-        name: str,
-        kind: Any = None,
-        attributes: Any = None,
-        *_: Any,
-        **__: Any,
-    ) -> SamplingResult:
-        self.seen.append(dict(attributes or {}))
-        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes)
-
-    def get_description(self) -> str:
-        return "Watching"
 
 
 class Looking(SpanProcessor):
@@ -118,12 +96,12 @@ def test_below_the_samplers_of_the_sdk_nobody_looks_at_plain_attributes(
 
 
 def test_a_sampler_of_the_users_sees_what_a_span_begins_with() -> None:
-    alone, within = Watching(), Watching()
+    alone, within = Watching(Decision.RECORD_AND_SAMPLE), Watching(Decision.RECORD_AND_SAMPLE)
 
     for sampler in (alone, ParentBased(within)):
         told([PLAIN], by_the_api=False, sampler=sampler)
 
-    assert (alone.seen, within.seen) == ([PLAIN], [PLAIN])
+    assert alone.seen == within.seen == [("run a", PLAIN, 0)]
 
 
 def test_a_processor_of_the_users_sees_what_a_span_begins_with_also_when_it_comes_late() -> None:

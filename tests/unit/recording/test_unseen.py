@@ -12,11 +12,9 @@ from opentelemetry.sdk.trace.sampling import (
     ALWAYS_ON,
     DEFAULT_OFF,
     DEFAULT_ON,
-    Decision,
     ParentBased,
     ParentBasedTraceIdRatio,
     Sampler,
-    SamplingResult,
     TraceIdRatioBased,
 )
 from opentelemetry.trace import (
@@ -34,30 +32,7 @@ from jobspan.recording import Recorder
 from jobspan.recording.sdk.sampling import Unseen
 from jobspan.settings import Settings
 from jobspan.testing import a_publish, a_run
-
-
-class Watching(Sampler):
-    """Drops everything, having looked at it."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, dict[str, Any], int]] = []
-
-    def should_sample(
-        self,
-        parent_context: Any,
-        trace_id: int,
-        name: str,
-        kind: Any = None,
-        attributes: Any = None,
-        links: Any = None,
-        *_: Any,
-        **__: Any,
-    ) -> SamplingResult:
-        self.seen.append((name, dict(attributes or {}), len(links or ())))
-        return SamplingResult(Decision.DROP)
-
-    def get_description(self) -> str:
-        return "AlwaysOffSampler"
+from unit.recording.samplers import Watching
 
 
 def parent(*, sampled: bool, is_remote: bool) -> Context:
