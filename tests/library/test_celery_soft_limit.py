@@ -11,6 +11,7 @@ from celery import Celery
 from opentelemetry.context import get_current
 
 from jobspan import CeleryInstrumentor
+from jobspan.instrumentors.celery.publishing import _current
 from library.conftest import Instrumentation
 from support.soft_limits import interrupt_at
 
@@ -48,5 +49,7 @@ def test_at_no_line_of_ours_is_it_lost(instrumentation: Instrumentation, monkeyp
             assert seen[0].startswith("before_publish:"), f"the time limit was lost at {seen}"
             lost += seen
         assert get_current() == before, f"a context was left at {seen}"
+        call = _current.get()
+        assert call is None or call.is_over, f"a call under way was left at {seen}"
     assert len(landed) > 10
     assert len(lost) <= 1

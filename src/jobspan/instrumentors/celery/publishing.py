@@ -72,8 +72,8 @@ class PublishHooks:
         if outer is None and self._is_ignored(kwargs):
             return wrapped(*args, **kwargs)
         call = _Call(app, kwargs, current_schedule.get() if outer is None or outer.is_over else None)
-        token = _current.set(call)
         try:
+            _current.set(call)
             result = wrapped(*args, **kwargs)
             self._ended(call, None)
         except BaseException as error:
@@ -81,7 +81,7 @@ class PublishHooks:
             hide_this_frame(error)
             raise
         finally:
-            _current.reset(token)
+            _current.set(outer)
         if call.interrupt is not None:
             raise call.interrupt
         return result
