@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Broker, Framework, Job, Outcome
+
+if TYPE_CHECKING:
+    from jobspan.patterns import JobByPattern
 
 
 class CpuScope(Enum):
@@ -24,7 +27,7 @@ class CpuScope(Enum):
 
 
 class Arguments(NamedTuple):
-    """What a job was called with, for the time of one event.
+    """What a job was called with; put together if somebody asks, for the time of one event.
 
     ``function`` names the parameters; ``shown`` returns the texts that the caller gave to be shown in their place.
     """
@@ -56,8 +59,24 @@ class PublishStarted(NamedTuple):
     is_member: bool = True
     continues: bool | None = None
     options: JobOptions = NOTHING
-    arguments: Arguments | None = None
+    arguments: Callable[[], Arguments] | None = None
     is_known: bool = False
+
+
+class PublishByPattern(NamedTuple):
+    """A job is about to be handed to the broker, and all that is not said here is as in its pattern."""
+
+    key: Hashable
+    job: JobByPattern
+    carrier: MutableMapping[str, Any]
+    at_ns: int
+    arguments: Callable[[], Arguments] | None = None
+
+    def whole(self) -> PublishStarted:
+        """Return the same, told whole."""
+        example: PublishStarted = self.job.pattern.example
+        key, job, carrier, at_ns, arguments = self
+        return example._replace(key=key, job=job.whole(), carrier=carrier, at_ns=at_ns, arguments=arguments)
 
 
 class PublishFinished(NamedTuple):
@@ -113,9 +132,28 @@ class RunStarted(NamedTuple):
     cpu: CpuScope = CpuScope.THREAD
     eager: bool = False
     options: JobOptions = NOTHING
-    arguments: Arguments | None = None
+    arguments: Callable[[], Arguments] | None = None
     is_safe: bool = False
     memory_limit_bytes: int | None = None
+
+
+class RunByPattern(NamedTuple):
+    """A worker begins one attempt, and all that is not said here is as in its pattern."""
+
+    key: Hashable
+    job: JobByPattern
+    carrier: Mapping[str, Any]
+    at_ns: int
+    received_ns: int | None = None
+    arguments: Callable[[], Arguments] | None = None
+
+    def whole(self) -> RunStarted:
+        """Return the same, told whole."""
+        example: RunStarted = self.job.pattern.example
+        key, job, carrier, at_ns, received_ns, arguments = self
+        return example._replace(
+            key=key, job=job.whole(), carrier=carrier, at_ns=at_ns, received_ns=received_ns, arguments=arguments
+        )
 
 
 class RunFinished(NamedTuple):
@@ -280,10 +318,12 @@ class ProgramReplaced(NamedTuple):
 
 Event = (
     PublishStarted
+    | PublishByPattern
     | PublishFinished
     | BatchStarted
     | BatchFinished
     | RunStarted
+    | RunByPattern
     | RunFinished
     | RunAbandoned
     | RunLost
@@ -322,13 +362,16 @@ class JobSink(Protocol):
     def passes_by(
         self,
         carrier: Mapping[str, Any],
-        job: Callable[[], Job],
+        job: Callable[..., Job],
         options: JobOptions,
         at_ns: int,
-        *,
+        *of: Any,
         eager: bool = False,
     ) -> PassingRun | None:
-        """Return a run that nobody records; None: somebody might, so tell it. ``job`` is for those who ask later."""
+        """Return a run that nobody records; None: somebody might, so tell it.
+
+        ``job``, called with ``of``, is for those who ask later.
+        """
 
 
 class PassingRun(Protocol):

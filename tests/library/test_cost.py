@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 CEILINGS = {
-    ("celery", "recorded"): (1850, 2510),
-    ("celery", "not sampled"): (710, 710),
-    ("celery", "no SDK"): (230, 425),
-    ("dramatiq", "recorded"): (1900, 2745),
-    ("dramatiq", "not sampled"): (815, 940),
-    ("dramatiq", "no SDK"): (265, 655),
+    ("celery", "recorded"): (1600, 2145),
+    ("celery", "not sampled"): (760, 755),
+    ("celery", "no SDK"): (230, 445),
+    ("dramatiq", "recorded"): (1680, 2385),
+    ("dramatiq", "not sampled"): (855, 980),
+    ("dramatiq", "no SDK"): (260, 670),
 }
 TESTS = Path(__file__).parents[1]
 

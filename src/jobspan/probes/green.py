@@ -17,10 +17,10 @@ class RealThreads(NamedTuple):
 
 def are_threads_green() -> bool:
     """Say whether gevent or eventlet has put greenlets in the place of threads."""
+    if "gevent.monkey" not in sys.modules and "eventlet.patcher" not in sys.modules:
+        return False  # asked for every job
     gevent: Any = sys.modules.get("gevent.monkey")
-    if gevent is not None and gevent.is_module_patched("threading"):
-        return True
-    return _are_eventlets()
+    return (gevent is not None and gevent.is_module_patched("threading")) or _are_eventlets()
 
 
 def real_threads() -> RealThreads | None:

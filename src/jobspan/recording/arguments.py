@@ -26,7 +26,7 @@ class _Masked:
 _MASKED = _Masked()
 
 
-def attributes_of(arguments: Arguments | None) -> dict[str, str]:
+def attributes_of(arguments: Callable[[], Arguments] | None) -> dict[str, str]:
     """Return ``jobspan.job.args`` and ``.kwargs``; a text that the caller gave to be shown goes before the values.
 
     Values whose own methods raise are not shown, and counted.
@@ -34,7 +34,7 @@ def attributes_of(arguments: Arguments | None) -> dict[str, str]:
     if arguments is None:
         return {}
     try:
-        return _shown(arguments)
+        return _shown(arguments())
     except Exception as error:
         if is_interrupt(error):
             raise

@@ -7,13 +7,14 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key
-from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
 from jobspan import conventions as c
 from jobspan.events import BatchFinished, BatchStarted
 from jobspan.job_options import chosen_around
 from jobspan.recording import job_attributes, message_field
 from jobspan.recording.commands import Commands
+from jobspan.recording.contexts import span_in
 from jobspan.recording.cut_over import CutOver
 from jobspan.recording.instruments import Instruments, say_once_that_nothing_records, set_error
 from jobspan.recording.message_field import MOST_MEMBERS, Members, MessageField
@@ -43,7 +44,7 @@ class Batch:
 def batch_of(context: Context) -> Batch | None:
     """Return the batch that a publish belongs to directly, and not by way of a job run in between."""
     found = context.get(_BATCH)
-    return found if isinstance(found, Batch) and get_current_span(context) is found.span else None
+    return found if isinstance(found, Batch) and span_in(context) is found.span else None
 
 
 class Batches:
@@ -61,7 +62,7 @@ class Batches:
         untraced = self._untraced(event)
         if untraced is None:
             return
-        trace_id = get_current_span(context).get_span_context().trace_id
+        trace_id = span_in(context).get_span_context().trace_id
         room = self._cut_over.room(trace_id)
         if room == 0:
             return

@@ -77,11 +77,6 @@ class Instruments:
             self._has_sdk = not isinstance(_real(self._tracer), NoOpTracer)
         return self._has_sdk
 
-    @property
-    def is_first_described(self) -> bool:
-        """Say whether a span needs its attributes when it begins; else they may be set once it is known to record."""
-        return (self._has_sdk or self.has_sdk) and self.beginnings.are_seen(self.tracer)
-
     def is_unseen_below(self, parent: SpanContext) -> bool:
         """Say whether nobody would look at a span below this one; below none, if that is not valid."""
         has_sdk = self._has_sdk or self.has_sdk

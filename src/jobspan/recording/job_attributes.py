@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobspan import conventions as c
-from jobspan.events import RunStarted
+from jobspan.events import RunByPattern, RunStarted
 from jobspan.jobs import Broker, Framework, Job
 from jobspan.recording.message_field import MessageField
 from jobspan.recording.origin import Origin
 from jobspan.recording.redaction import encodable
+
+if TYPE_CHECKING:
+    # Loaded with the first library that jobs come from.
+    from jobspan.patterns import JobByPattern
 
 _MOST_PREPARED = 2048
 _prepared: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -23,14 +27,12 @@ def span_name(operation: str, job_name: str | None) -> str:
 
 def of_publish(job: Job, broker: Broker, origin: Origin | None) -> dict[str, Any]:
     """Return what a publish span says when it starts."""
-    found = _of_job(c.OPERATION_PUBLISH, job, broker)
-    parent = parent_id(job, origin)
-    if parent is not None:
-        found[c.JOBSPAN_JOB_PARENT_ID] = parent
-    if origin is not None and origin.command_id is not None:
-        found[c.JOBSPAN_COMMAND_ID] = origin.command_id
-        found[c.JOBSPAN_COMMAND_NAME] = origin.command_name
-    return found
+    return _put_by(_of_job(c.OPERATION_PUBLISH, job, broker), job, origin)
+
+
+def of_publish_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Origin | None) -> dict[str, Any]:
+    """Return the same of a job of a pattern; ``common`` is what its example says."""
+    return _put_by(_of_pattern(common, job), job, origin)
 
 
 def of_batch(
@@ -63,22 +65,26 @@ def of_run(event: RunStarted, field: MessageField, job: Job | None = None) -> di
         _add(found, c.JOBSPAN_JOB_GROUP_ID, group_id)
     if event.job.max_attempts is not None:
         found[c.JOBSPAN_JOB_MAX_ATTEMPTS] = event.job.max_attempts
-    parent = field.parent_job_id or event.job.parent_id
-    if parent is not None:
-        _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_of_run(event.job, field))
     if event.function is not None:
         found[c.CODE_FUNCTION_NAME] = event.function
     if event.job.is_redelivered:
         found[c.JOBSPAN_JOB_REDELIVERED] = True
-    if field.command_id is not None:
-        found[c.JOBSPAN_COMMAND_ID] = field.command_id
-        _add(found, c.JOBSPAN_COMMAND_NAME, field.command_name)
+    _add_cause(found, event.job, field)
     if field.members is not None and field.members.omitted:
         found[c.JOBSPAN_LINK_OMITTED] = field.members.omitted
     if event.eager:
         found[c.JOBSPAN_JOB_EAGER] = True
     else:
-        _add_waits(found, field, event)
+        scheduled_ns = event.job.scheduled_ns or (field.scheduled_ms or 0) * 1_000_000
+        _add_waits(found, field.published_ms, scheduled_ns, event.received_ns, event.at_ns)
+    return found
+
+
+def of_run_by_pattern(common: dict[str, Any], event: RunByPattern, field: MessageField) -> dict[str, Any]:
+    """Return the same of a run of a pattern; ``common`` is what its example says, and ``field`` is simple."""
+    found = _of_pattern(common, event.job)
+    _add_cause(found, event.job, field)
+    _add_waits(found, field.published_ms, 0, event.received_ns, event.at_ns)
     return found
 
 
@@ -93,7 +99,7 @@ def as_published(job: Job, field: MessageField) -> Job:
     )
 
 
-def parent_id(job: Job, origin: Origin | None) -> str | None:
+def parent_id(job: Job | JobByPattern, origin: Origin | None) -> str | None:
     """Return the id of the job that publishes this one; a retry keeps the parent of its first attempt."""
     if origin is not None and origin.job_id is not None:
         return origin.parent_job_id if origin.job_id == job.id else origin.job_id
@@ -107,7 +113,7 @@ def workflow_of_run(job: Job, field: MessageField) -> tuple[str | None, str | No
     return field.workflow_id, field.group_id or job.group_id
 
 
-def parent_of_run(job: Job, field: MessageField) -> str | None:
+def parent_of_run(job: Job | JobByPattern, field: MessageField) -> str | None:
     """Return the id of the job that published the one that runs."""
     return field.parent_job_id or _other_than_itself(job)
 
@@ -120,16 +126,34 @@ def iso_time(unix_ns: int) -> str | None:
         return None
 
 
-def _add_waits(found: dict[str, Any], field: MessageField, event: RunStarted) -> None:
+def _put_by(found: dict[str, Any], job: Job | JobByPattern, origin: Origin | None) -> dict[str, Any]:
+    parent = parent_id(job, origin)
+    if parent is not None:
+        found[c.JOBSPAN_JOB_PARENT_ID] = parent
+    if origin is not None and origin.command_id is not None:
+        found[c.JOBSPAN_COMMAND_ID] = origin.command_id
+        found[c.JOBSPAN_COMMAND_NAME] = origin.command_name
+    return found
+
+
+def _add_cause(found: dict[str, Any], job: Job | JobByPattern, field: MessageField) -> None:
+    if field.parent_job_id or job.parent_id is not None:
+        _add(found, c.JOBSPAN_JOB_PARENT_ID, parent_of_run(job, field))
+    if field.command_id is not None:
+        found[c.JOBSPAN_COMMAND_ID] = field.command_id
+        _add(found, c.JOBSPAN_COMMAND_NAME, field.command_name)
+
+
+def _add_waits(
+    found: dict[str, Any], published_ms: int | None, scheduled: int, received: int | None, at_ns: int
+) -> None:
     """Split the time between publish and run: asked for, in the broker, in the worker; seconds, never negative.
 
     Without a publish time on the message nothing is known, and nothing is said.
     """
-    if field.published_ms is None:
+    if published_ms is None:
         return
-    published, received, at_ns = field.published_ms * 1_000_000, event.received_ns, event.at_ns
-    scheduled = event.job.scheduled_ns or (field.scheduled_ms or 0) * 1_000_000
-    came = received or at_ns
+    published, came = published_ms * 1_000_000, received or at_ns
     found[c.JOBSPAN_JOB_WAIT_QUEUED] = max(0, came - max(published, scheduled)) / 1e9
     if scheduled:
         found[c.JOBSPAN_JOB_WAIT_SCHEDULED] = max(0, scheduled - published) / 1e9
@@ -139,9 +163,19 @@ def _add_waits(found: dict[str, Any], field: MessageField, event: RunStarted) ->
         found[c.JOBSPAN_JOB_CLOCK_SKEW] = True
 
 
-def _other_than_itself(job: Job) -> str | None:
+def _other_than_itself(job: Job | JobByPattern) -> str | None:
     # Celery names a retried task as its own parent.
     return job.parent_id if job.parent_id != job.id else None
+
+
+def _of_pattern(common: dict[str, Any], job: JobByPattern) -> dict[str, Any]:
+    found = common.copy()
+    _, job_id, workflow_id, _ = job
+    if job_id is not None:
+        found[c.MESSAGING_MESSAGE_ID] = job_id
+    if workflow_id is not None:
+        found[c.MESSAGING_CONVERSATION_ID] = workflow_id
+    return found
 
 
 def _of_job(operation: str, job: Job, broker: Broker) -> dict[str, Any]:

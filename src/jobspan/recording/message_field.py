@@ -38,7 +38,9 @@ _MOST_DIGITS = 15
 _COMMAND = re.compile(r"[0-9a-f]{16}")
 _NO_NAMES = (None,) * 6
 _SWITCHES = {"t": "trace", "m": "memory", "a": "args"}
-_PLAIN = re.compile(r"1;t=([0-9]{1,15});d=([0-9]{1,15});s=([0-9]{1,15})")
+_SIMPLE_TEXT = re.compile(
+    r"1;t=([0-9]{1,15});d=([0-9]{1,15});s=([0-9]{1,15})(?:;c=([0-9a-f]{16});n=([^;]*))?(?:;p=([^;]*))?"
+)
 _SPAN = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
 _MEMBERS = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16}(?:\.[0-9a-f]{16}){0,99})")
 
@@ -55,13 +57,13 @@ class MessageField(NamedTuple):
     """What a publish tells the run; None: not said."""
 
     published_ms: int | None = None
-    scheduled_ms: int | None = None
+    depth: int | None = None
+    trace_started_ms: int | None = None
     command_id: str | None = None
     command_name: str | None = None
     parent_job_id: str | None = None
+    scheduled_ms: int | None = None
     previous_attempt: tuple[str, str] | None = None
-    depth: int | None = None
-    trace_started_ms: int | None = None
     begins_trace: bool = False
     queue: str | None = None
     scheduled_by: str | None = None
@@ -73,6 +75,13 @@ class MessageField(NamedTuple):
 
 
 NOTHING = MessageField()
+_SIMPLE = MessageField._fields.index("scheduled_ms")
+_NOT_SIMPLE = NOTHING[_SIMPLE:]
+
+
+def is_simple(field: MessageField) -> bool:
+    """Say whether a field tells of times and causes alone, and of nothing that decides how or where a run is told."""
+    return field[_SIMPLE:] == _NOT_SIMPLE
 
 
 def encode(field: MessageField) -> str:
@@ -84,15 +93,41 @@ def encode(field: MessageField) -> str:
     return text if field.members is None else text + _members_text(field.members, _LONGEST - len(text))
 
 
-def plain(published_ns: int, trace_started_ns: int, queue: str | None) -> str:
-    """Write the field of a publish that no job or command has caused, as ``encode`` does."""
-    text = f"{_VERSION};t={published_ns // 1_000_000};d=1;s={trace_started_ns // 1_000_000}"
-    return text if queue is None else f"{text};q={_quoted(queue)}"
+def simple(
+    published_ns: int,
+    depth: int,
+    trace_started_ns: int,
+    queue: str | None = None,
+    command_id: str | None = None,
+    command_name: str | None = None,
+    parent_job_id: str | None = None,
+) -> str:
+    """Write the field of a publish that has no more to say, as ``encode`` does."""
+    text = f"{_VERSION};t={published_ns // 1_000_000};d={depth};s={trace_started_ns // 1_000_000}"
+    if command_id is not None:
+        text += f";c={command_id};n={_quoted(command_name or '')}"
+    if parent_job_id is not None:
+        text += f";p={_quoted(parent_job_id)}"
+    if queue is not None:
+        text += f";q={_quoted(queue)}"
+    if len(text) <= _LONGEST:
+        return text
+    return encode(
+        MessageField(
+            published_ns // 1_000_000,
+            depth,
+            trace_started_ns // 1_000_000,
+            command_id,
+            command_name,
+            parent_job_id,
+            queue=queue,
+        )
+    )
 
 
 def decides(text: object) -> bool:
     """Say whether a field decides how its run is recorded or where; so does one that is none of ours: it is counted."""
-    if text is None or (isinstance(text, str) and _PLAIN.fullmatch(text)):
+    if text is None or (isinstance(text, str) and "%" not in text and _SIMPLE_TEXT.fullmatch(text)):
         return False
     found = decode(text)
     return found is None or found.begins_trace or found.options is not NOT_CHOSEN
@@ -102,10 +137,16 @@ def decode(text: object) -> MessageField | None:
     """Read the field; None when it is not ours or of a version that we do not know."""
     if not isinstance(text, str) or len(text) > _LONGEST:
         return None
-    plain = _PLAIN.fullmatch(text)
-    if plain is not None:
-        published, depth, began = plain.groups()
-        return MessageField(published_ms=int(published), depth=int(depth), trace_started_ms=int(began))
+    simple = _SIMPLE_TEXT.fullmatch(text)
+    if simple is not None:
+        published, depth, began, command_id, command_name, parent = simple.groups()
+        if command_id is None and parent is None:
+            return MessageField(int(published), int(depth), int(began))
+        return _read_simple(published, depth, began, command_id, command_name, parent)
+    return _read(text)
+
+
+def _read(text: str) -> MessageField | None:
     version, *pairs = text.split(";")
     if version != _VERSION:
         return None
@@ -126,6 +167,17 @@ def decode(text: object) -> MessageField | None:
     except ValueError:
         return None
     return MessageField(**found)
+
+
+def _read_simple(
+    published: str, depth: str, began: str, command_id: str | None, command_name: str | None, parent: str | None
+) -> MessageField | None:
+    try:
+        command_name = None if command_name is None else _name(command_name)
+        parent = None if parent is None else _name(parent)
+    except ValueError:
+        return None
+    return MessageField(int(published), int(depth), int(began), command_id, command_name, parent)
 
 
 def _parts(field: MessageField) -> list[str]:

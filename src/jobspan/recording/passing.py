@@ -10,15 +10,15 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import SpanContext, get_current_span, set_span_in_context
+from opentelemetry.trace import SpanContext
 
 from jobspan import conventions as c
 from jobspan.job_options import NOTHING, chosen_around
 from jobspan.recording import message_field, propagation
 from jobspan.recording.batches import batch_of
+from jobspan.recording.contexts import inside, span_in
 from jobspan.recording.cut_over import CutOver
 from jobspan.recording.instruments import Instruments
-from jobspan.recording.message_field import MessageField
 from jobspan.recording.open_commands import open_commands
 from jobspan.recording.origin import Origin, origin_of
 from jobspan.recording.standing import aside
@@ -44,7 +44,7 @@ class Passing:
             False: there is more to it, and nothing was done.
         """
         instruments, context = self._instruments, otel_context.get_current()
-        caller = get_current_span(context).get_span_context()
+        caller = span_in(context).get_span_context()
         if not is_unseen_below(instruments, caller):
             return False
         if c.MEMBERS_FIELD in carrier or batch_of(context) is not None:
@@ -68,7 +68,7 @@ class Passing:
             span = instruments.unsampled_span()
             if span is None:
                 return False
-            context, trace_started_ns = set_span_in_context(span, context), at_ns
+            context, trace_started_ns = inside(span, context), at_ns
         propagation.write(carrier, context, _text(origin, at_ns, trace_started_ns, queue))
         return True
 
@@ -84,15 +84,6 @@ def is_unseen_below(instruments: Instruments, parent: SpanContext) -> bool:
 
 def _text(origin: Origin | None, at_ns: int, trace_started_ns: int, queue: str | None) -> str:
     if origin is None:
-        return message_field.plain(at_ns, trace_started_ns, queue)
-    return message_field.encode(
-        MessageField(
-            published_ms=at_ns // 1_000_000,
-            command_id=origin.command_id,
-            command_name=origin.command_name,
-            parent_job_id=origin.job_id,
-            depth=1 + origin.depth,
-            trace_started_ms=trace_started_ns // 1_000_000,
-            queue=queue,
-        )
-    )
+        return message_field.simple(at_ns, 1, trace_started_ns, queue)
+    cause = origin.command_id, origin.command_name, origin.job_id
+    return message_field.simple(at_ns, 1 + origin.depth, trace_started_ns, queue, *cause)

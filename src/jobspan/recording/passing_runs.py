@@ -27,7 +27,6 @@ from jobspan.recording.run_origin import origin_of_run
 from jobspan.recording.unrecorded import Unrecorded
 
 _NESTED = "child+link"
-_ODD = frozenset("13579bdf")
 
 
 class PassingRuns:
@@ -56,11 +55,8 @@ class PassingRuns:
             eager: it has no message, and runs where it was called.
         """
         instruments = self._instruments
-        if not instruments.has_sdk:
-            if is_idle(instruments, carrier):
-                return Unrecorded(job)
-        elif _looks_sampled(carrier):
-            return None  # more is to be done, and the context is read then
+        if not instruments.has_sdk and is_idle(instruments, carrier):
+            return Unrecorded(job)
         if eager or not self._is_nested or options is not NOTHING or message_field.decides(carrier.get(c.FIELD)):
             return None
         found = propagation.peek(carrier, Context())
@@ -126,9 +122,3 @@ class PassedBy(Unrecorded):
 
 def _nothing() -> None:
     """Return what is current of a run that has not begun."""
-
-
-def _looks_sampled(carrier: Mapping[str, Any]) -> bool:
-    """Say whether a W3C context came along with the sampled flag set, which is the last bit of its last digit."""
-    said = carrier.get("traceparent")
-    return isinstance(said, str) and said[-1:] in _ODD

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, TextMapPropagator
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
 from jobspan import conventions as c
 from jobspan.recording import dropped, message_field, w3c
+from jobspan.recording.contexts import span_in
 from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.message_field import NOTHING, MessageField
 
@@ -66,7 +67,7 @@ def read(carrier: Mapping[str, Any], base: Context) -> Incoming:
     context = _extracted(carrier, base)
     if context is None:
         return Incoming(base, INVALID_SPAN_CONTEXT, field)
-    publisher = get_current_span(context).get_span_context()
+    publisher = span_in(context).get_span_context()
     if not publisher.is_valid:
         publisher = INVALID_SPAN_CONTEXT
         if carrier.get("traceparent") is None:
@@ -86,7 +87,7 @@ def peek(carrier: Mapping[str, Any], base: Context) -> tuple[Context, SpanContex
         if is_interrupt(error):
             raise
         return None  # counted by ``read``
-    publisher = get_current_span(context).get_span_context()
+    publisher = span_in(context).get_span_context()
     return (context, publisher) if publisher.is_valid or carrier.get("traceparent") is None else None
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from jobspan import conventions as c
-from jobspan.events import PublishFinished, PublishStarted
-from jobspan.job_options import NOTHING, JobOptions
+from jobspan.events import PublishByPattern, PublishFinished, PublishStarted
+from jobspan.job_options import NOTHING, JobOptions, chosen_around
 from jobspan.jobs import Job
+from jobspan.patterns import JobByPattern, Pattern, whole
 from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of
 from jobspan.recording.children import keep_for_parent
 from jobspan.recording.commands import Commands
+from jobspan.recording.contexts import inside, span_in
 from jobspan.recording.cut_over import CutOver, Verdict
 from jobspan.recording.exceptions import type_name
 from jobspan.recording.flight_log import flight_log
@@ -25,7 +28,7 @@ from jobspan.recording.message_field import Members, MessageField
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import Origin, origin_of
 from jobspan.recording.puts import put
-from jobspan.recording.sdk.attributes import add
+from jobspan.recording.sdk.attributes import Said
 from jobspan.recording.sdk.promised_ids import keeping
 from jobspan.recording.series import Series
 from jobspan.recording.summaries import Summary
@@ -40,6 +43,14 @@ class _OpenPublish(NamedTuple):
     batch: Batch | None = None
     summary: Summary | None = None
     event: PublishStarted | None = None
+
+
+class _Common(NamedTuple):
+    """What all publish spans of a pattern say, and the queue that goes on their messages."""
+
+    name: str
+    attributes: dict[str, Any]
+    queue: str | None
 
 
 class Publishes:
@@ -66,31 +77,65 @@ class Publishes:
         if job is not event.job or options is not event.options:
             event = event._replace(job=job, options=options)
         is_traced = instruments.wishes.are_traced(options, job.name)
-        trace_id = get_current_span(context).get_span_context().trace_id
+        trace_id = span_in(context).get_span_context().trace_id
         if is_traced and not trace_id and not instruments.has_sdk:
             event.carrier.pop(c.MEMBERS_FIELD, None)
             say_once_that_nothing_records()
             return
         series = instruments.metrics.of_publish(event)
-        verdict = self._cut_over.count(
-            trace_id,
-            depth=origin.depth if origin else 0,
-            started_ns=origin.trace_started_ns if origin else None,
-            at_ns=event.at_ns,
-            is_counted=is_traced,
-        )
-        members = _members(event)
-        batch = batch_of(context)
-        text = _text(event, origin, called, verdict, members)
-        command_id = origin.command_id if origin is not None else None
-        if not is_traced:
-            # The caller's own context goes on the message, and what is current stays so.
-            self._open.add(event.key, _OpenPublish(INVALID_SPAN, outside, event.at_ns, series, command_id, batch))
-            propagation.write(event.carrier, context, text)
+        verdict = self._verdict(trace_id, origin, event.at_ns, is_counted=is_traced)
+        if is_traced:
+            self._put(event, outside, context, origin, called, series, verdict)
             return
+        # The caller's own context goes on the message, and what is current stays so.
+        batch, text = batch_of(context), _text(event, origin, called, verdict, _members(event))
+        publish = _OpenPublish(INVALID_SPAN, outside, event.at_ns, series, _command_id(origin), batch)
+        self._open.add(event.key, publish)
+        propagation.write(event.carrier, context, text)
+
+    def started_by_pattern(self, event: PublishByPattern) -> None:
+        """Do the same with what is worked out once for all publishes of a pattern, unless there is more to this one."""
+        instruments, outside = self._instruments, otel_context.get_current()
+        _, job, carrier, at_ns, _ = event
+        common: _Common | None = job.pattern.prepared or self._prepare(job.pattern)
+        context = self._commands.caller(at_ns)
+        origin = origin_of(context)
+        is_first = origin is None or (origin.job_id != job.id and origin.options is NOTHING)
+        is_first = is_first and (job.workflow_id is None or job.pattern.example.continues is None)
+        is_alone = is_first and c.MEMBERS_FIELD not in carrier and batch_of(context) is None
+        if common is None or not is_alone or chosen_around() is not NOTHING or not instruments.has_sdk:
+            self.started(event.whole())
+            return
+        series = instruments.metrics.of_publish(job.pattern.example)
+        trace_id = span_in(context).get_span_context().trace_id
+        verdict = self._verdict(trace_id, origin, at_ns)
+        if verdict.begins_trace:
+            self._put(event.whole(), outside, context, origin, NOTHING, series, verdict)
+            return
+        describe = partial(_said_by_pattern, common.attributes, job, origin)
+        start_span, tracer = instruments.beginnings.start_span, instruments.tracer
+        span, _ = start_span(tracer, common.name, context, SpanKind.PRODUCER, at_ns, describe)
+        text = _simple_text(at_ns, verdict, job, origin, common.queue)
+        if span.get_span_context().is_valid:
+            self._begin(event, _OpenPublish(span, outside, at_ns, series, _command_id(origin)), context, text)
+        else:
+            _pass_on(event, context, text)
+
+    def _put(
+        self,
+        event: PublishStarted,
+        outside: Context,
+        context: Context,
+        origin: Origin | None,
+        called: JobOptions,
+        series: Series | None,
+        verdict: Verdict,
+    ) -> None:
+        members, batch = _members(event), batch_of(context)
+        text = _text(event, origin, called, verdict, members)
         summary, span = None, None
         if verdict.is_summarised:
-            summary = summaries.join(event, instruments, context, origin)
+            summary = summaries.join(event, self._instruments, context, origin)
             span = summary.span
         elif batch is not None and event.is_member:
             with keeping(batch.next_promised()):
@@ -100,15 +145,34 @@ class Publishes:
         if not span.get_span_context().is_valid:
             _pass_on(event, context, text)
             return
-        inside = set_span_in_context(span, context)
         told = event if summary is not None else None
+        command_id = _command_id(origin)
+        publish = _OpenPublish(span, outside, event.at_ns, series, command_id, batch, summary, told)
+        self._begin(event, publish, context, text)
+
+    def _verdict(self, trace_id: int, origin: Origin | None, at_ns: int, *, is_counted: bool = True) -> Verdict:
+        return self._cut_over.count(
+            trace_id,
+            depth=origin.depth if origin is not None else 0,
+            started_ns=origin.trace_started_ns if origin is not None else None,
+            at_ns=at_ns,
+            is_counted=is_counted,
+        )
+
+    def _begin(
+        self, event: PublishStarted | PublishByPattern, publish: _OpenPublish, context: Context, text: str
+    ) -> None:
+        """Make a span that has just been started current, and put it on the message."""
+        span = publish.span
+        here = inside(span, context)
         # Remembered before it is current: an exception of another thread may land between any two lines.
-        self._open.add(event.key, _OpenPublish(span, outside, event.at_ns, series, command_id, batch, summary, told))
-        otel_context.attach(inside)
-        if summary is None:
-            call_hook(instruments.publish_hook, span, job)
+        self._open.add(event.key, publish)
+        otel_context.attach(here)
+        if publish.summary is None:
+            if self._instruments.publish_hook is not None:
+                call_hook(self._instruments.publish_hook, span, whole(event.job))
             flight_log.began_inside(span)
-        propagation.write(event.carrier, inside, text)
+        propagation.write(event.carrier, here, text)
 
     def finished(self, event: PublishFinished) -> None:
         """End the span, with the error if the job was not handed over."""
@@ -137,16 +201,27 @@ class Publishes:
             publish.batch.count += 1
 
     def _start(self, event: PublishStarted, context: Context, origin: Origin | None, members: Members | None) -> Span:
-        tracer, name = self._instruments.tracer, job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
-        if members is not None or self._instruments.is_first_described:
-            links = relation.member_links(members)
-            said = _said(event, origin, members)
-            start_span = self._instruments.beginnings.start_span
-            return start_span(tracer, name, context, SpanKind.PRODUCER, said, links, event.at_ns)
-        span = tracer.start_span(name, context, SpanKind.PRODUCER, None, (), event.at_ns)
-        if span.is_recording():
-            add(span, _said(event, origin, None))
+        name = job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
+        describe = partial(_said, event, origin, members)
+        tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
+        is_linked = members is not None
+        span, _ = start_span(tracer, name, context, SpanKind.PRODUCER, event.at_ns, describe, is_described=is_linked)
         return span
+
+    def _prepare(self, pattern: Pattern) -> _Common | None:
+        """Work out what all publishes of a pattern say; None: they are told whole."""
+        example: PublishStarted = pattern.example
+        job = example.job
+        is_traced = self._instruments.wishes.are_traced(example.options, job.name)
+        is_first = job.attempt == 1 and job.scheduled_ns is None and job.scheduled_by is None
+        # A workflow that the library's message does not carry goes into our field.
+        is_simple = is_first and job.group_id is None and not example.is_root and not example.continues
+        if not is_simple or not is_traced or example.options.args:
+            return None
+        name = job_attributes.span_name(c.OPERATION_PUBLISH, job.name)
+        common = _Common(name, job_attributes.of_publish(job, example.broker, None), _told_queue(job))
+        pattern.prepared = common
+        return common
 
     def _told_alone(self, publish: _OpenPublish) -> Span:
         """Return a span of its own for a publish of a summary that failed: failures are never summarised."""
@@ -173,19 +248,23 @@ class Publishes:
         flight_log.closed(span)
 
 
-def _said(event: PublishStarted, origin: Origin | None, members: Members | None) -> dict[str, Any]:
+def _said(event: PublishStarted, origin: Origin | None, members: Members | None) -> Said:
     attributes = job_attributes.of_publish(event.job, event.broker, origin)
     if members is not None and members.omitted:
         attributes[c.JOBSPAN_LINK_OMITTED] = members.omitted
     if event.options.args:
         attributes.update(arguments.attributes_of(event.arguments))
-    return attributes
+    return attributes, relation.member_links(members), None
 
 
-def _pass_on(event: PublishStarted, context: Context, text: str) -> None:
+def _said_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Origin | None) -> Said:
+    return job_attributes.of_publish_by_pattern(common, job, origin), (), None
+
+
+def _pass_on(event: PublishStarted | PublishByPattern, context: Context, text: str) -> None:
     """Let a caller's context go on where nothing records: not every version of the API makes a span of it."""
     say_once_that_nothing_records()
-    if get_current_span(context).get_span_context().is_valid:
+    if span_in(context).get_span_context().is_valid:
         propagation.write(event.carrier, context, text)
 
 
@@ -219,19 +298,19 @@ def _text(
     event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: Verdict, members: Members | None
 ) -> str:
     """Return our field; most jobs have little to say in it."""
-    job = event.job
-    queue = job.queue if job.routing_key is not None and job.routing_key != job.queue else None
+    job, queue = event.job, _told_queue(event.job)
     has_workflow = event.continues is not None and (job.workflow_id is not None or job.group_id is not None)
-    is_plain = origin is None and called is NOTHING and members is None and not verdict.begins_trace
-    if is_plain and not has_workflow and job.scheduled_ns is None and job.scheduled_by is None:
-        return message_field.plain(event.at_ns, verdict.trace_started_ns, queue)
+    previous = _previous_attempt(job, origin) if origin else None
+    is_simple = called is NOTHING and members is None and previous is None and not verdict.begins_trace
+    if is_simple and not has_workflow and job.scheduled_ns is None and job.scheduled_by is None:
+        return _simple_text(event.at_ns, verdict, job, origin, queue)
     field = MessageField(
         published_ms=event.at_ns // 1_000_000,
         scheduled_ms=job.scheduled_ns // 1_000_000 if job.scheduled_ns is not None else None,
         command_id=origin.command_id if origin else None,
         command_name=origin.command_name if origin else None,
         parent_job_id=job_attributes.parent_id(job, origin) if origin else None,
-        previous_attempt=_previous_attempt(job, origin) if origin else None,
+        previous_attempt=previous,
         depth=1 + (origin.depth if origin else 0),
         trace_started_ms=verdict.trace_started_ns // 1_000_000,
         begins_trace=verdict.begins_trace,
@@ -244,6 +323,31 @@ def _text(
         options=called,
     )
     return message_field.encode(field)
+
+
+def _simple_text(
+    at_ns: int, verdict: Verdict, job: Job | JobByPattern, origin: Origin | None, queue: str | None
+) -> str:
+    if origin is None:
+        return message_field.simple(at_ns, 1, verdict.trace_started_ns, queue)
+    return message_field.simple(
+        at_ns,
+        1 + origin.depth,
+        verdict.trace_started_ns,
+        queue,
+        origin.command_id,
+        origin.command_name,
+        job_attributes.parent_id(job, origin),
+    )
+
+
+def _told_queue(job: Job) -> str | None:
+    """Return the queue where it is not the routing key, which the worker knows."""
+    return job.queue if job.routing_key is not None and job.routing_key != job.queue else None
+
+
+def _command_id(origin: Origin | None) -> str | None:
+    return origin.command_id if origin is not None else None
 
 
 def _previous_attempt(job: Job, origin: Origin) -> tuple[str, str] | None:

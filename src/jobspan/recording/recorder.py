@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from jobspan import __version__
@@ -23,9 +25,11 @@ from jobspan.events import (
     ProcessLeaving,
     ProgramReplaced,
     ProgramStarted,
+    PublishByPattern,
     PublishFinished,
     PublishStarted,
     RunAbandoned,
+    RunByPattern,
     RunFinished,
     RunLost,
     RunStarted,
@@ -35,6 +39,7 @@ from jobspan.events import (
 )
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Job
+from jobspan.recording import w3c
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
@@ -48,8 +53,10 @@ if TYPE_CHECKING:
 
 _BEGIN = {
     PublishStarted: ("publishes", "started"),
+    PublishByPattern: ("publishes", "started_by_pattern"),
     BatchStarted: ("batches", "started"),
     RunStarted: ("runs", "started"),
+    RunByPattern: ("runs", "started_by_pattern"),
     RunLost: ("deaths", "lost"),
     JobDropped: ("told", "dropped"),
     WatchStarted: ("deaths", "watch_started"),
@@ -94,9 +101,9 @@ class Recorder:
     def __call__(self, event: Event) -> None:
         """Write one event down. What was begun is always ended; nothing is begun under suppressed instrumentation."""
         if self.listener is not None:
-            self.listener(event)
+            self.listener(event.whole() if isinstance(event, (PublishByPattern, RunByPattern)) else event)
         kind = type(event)
-        if kind in _END or is_instrumentation_enabled():
+        if kind in _END or not get_current() or is_instrumentation_enabled():
             self._steps[kind](event)
 
     def passes_on(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
@@ -106,14 +113,17 @@ class Recorder:
     def passes_by(
         self,
         carrier: Mapping[str, Any],
-        job: Callable[[], Job],
+        job: Callable[..., Job],
         options: JobOptions,
         at_ns: int,
-        *,
+        *of: Any,
         eager: bool = False,
     ) -> PassingRun | None:
         """Return a run that nobody records, see ``JobSink``."""
-        return self._passing_runs.run(carrier, job, options, at_ns, eager=eager) if self.listener is None else None
+        # Of a sampled trace more is to be done, and the context is read then.
+        if self.listener is not None or (w3c.looks_sampled(carrier) and self._instruments.has_sdk):
+            return None
+        return self._passing_runs.run(carrier, partial(job, *of), options, at_ns, eager=eager)
 
     def ignores(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether nothing would come of a publish or run with this carrier, see ``JobSink``."""

@@ -18,11 +18,11 @@ class Untold(NamedTuple):
     attempt: int
 
 
-def lost_before(event: RunStarted) -> tuple[str, str] | None:
+def lost_before(event: RunStarted, job_id: str | None) -> tuple[str, str] | None:
     """Return trace and span id of this attempt's run before, which was lost; None when nobody knows of one."""
     if not event.is_safe and not event.job.is_redelivered:
         return None
-    lost = flight_log.lost_run_of(event.job.id)
+    lost = flight_log.lost_run_of(job_id)
     if lost is None or lost.attempt != event.job.attempt:
         return None
     return lost.trace_id, lost.span_id

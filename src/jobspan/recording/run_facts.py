@@ -21,13 +21,12 @@ def told_at_the_end(cost: RunCost, prefetched_s: float | None) -> dict[str, Any]
     return found
 
 
-def of_end(event: RunFinished) -> dict[str, Any]:
-    """Return how a run ended."""
-    found: dict[str, Any] = {
-        c.JOBSPAN_JOB_OUTCOME: event.outcome.value,
-        c.JOBSPAN_JOB_FINAL: event.final,
-        **_where(),
-    }
+def of_end(event: RunFinished, costs: dict[str, Any]) -> dict[str, Any]:
+    """Return how a run ended, and what it cost."""
+    found = _where()
+    found[c.JOBSPAN_JOB_OUTCOME] = event.outcome.value
+    found[c.JOBSPAN_JOB_FINAL] = event.final
+    found.update(costs)
     if event.max_attempts is not None:
         found[c.JOBSPAN_JOB_MAX_ATTEMPTS] = event.max_attempts
     if event.retry_delay_s is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from jobspan.jobs import Job
+from jobspan.patterns import JobByPattern, whole
 from jobspan.recording import job_attributes, relation
 from jobspan.recording.origin import UNKNOWN, Origin, origin_of
 from jobspan.recording.propagation import Incoming
@@ -18,8 +19,10 @@ class PendingRun:
 
     __slots__ = ("_found", "_given", "_is_eager")
 
-    def __init__(self, job: Job, incoming: Incoming, kind: str, at_ns: int, span: Span, is_eager: bool) -> None:
-        self._given: tuple[Job, Incoming, str, int, Span] | None = job, incoming, kind, at_ns, span
+    def __init__(
+        self, job: Job | JobByPattern, incoming: Incoming, kind: str, at_ns: int, span: Span, is_eager: bool
+    ) -> None:
+        self._given: tuple[Job | JobByPattern, Incoming, str, int, Span] | None = job, incoming, kind, at_ns, span
         self._is_eager = is_eager
         self._found = UNKNOWN
 
@@ -28,7 +31,8 @@ class PendingRun:
         given = self._given
         if given is not None:
             # In this order: another thread may ask at the same time.
-            self._found = origin_of_run(*given, eager=self._is_eager)
+            job, incoming, kind, at_ns, span = given
+            self._found = origin_of_run(whole(job), incoming, kind, at_ns, span, eager=self._is_eager)
             self._given = None
         return self._found
 

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
+from functools import partial
 from typing import Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
-    Link,
     Span,
     SpanContext,
     SpanKind,
-    get_current_span,
-    set_span_in_context,
 )
 
 from jobspan import conventions as c
-from jobspan.events import RunAbandoned, RunFinished, RunStarted
+from jobspan.events import RunAbandoned, RunByPattern, RunFinished, RunStarted
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Job, Outcome
+from jobspan.patterns import Pattern, whole
 from jobspan.probes.run_cost import RunCost
 from jobspan.recording import (
     active,
     arguments,
     job_attributes,
+    message_field,
     propagation,
     redelivery,
     relation,
     run_facts,
     summaries,
 )
+from jobspan.recording.contexts import inside_with, span_in
 from jobspan.recording.exceptions import ExceptionText, shortened, type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.interrupts import is_interrupt
+from jobspan.recording.message_field import NOTHING
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import ORIGIN
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.redelivery import Untold
 from jobspan.recording.run_origin import PendingRun, as_called
-from jobspan.recording.sdk.attributes import add, add_link
+from jobspan.recording.sdk.attributes import Said, add
 from jobspan.recording.series import Series
 from jobspan.recording.status import error_type_of, set_status
 
@@ -56,26 +58,15 @@ class _OpenRun(NamedTuple):
     untold: Untold | None = None
 
 
-class _Beginning(NamedTuple):
-    """What is known of a run when its span is to begin; ``lost``: trace and span of the one before it that was."""
+class _Common(NamedTuple):
+    """What all run spans of a pattern say."""
 
-    event: RunStarted
-    incoming: Incoming
-    job: Job
-    wanted: JobOptions
-    kind: str
-    lost: tuple[str, str] | None
-
-
-class _Said(NamedTuple):
-    """What a run's span says when it begins, and what is told when the job has run: one that has not never waited."""
-
+    name: str
     attributes: dict[str, Any]
-    links: Sequence[Link]
-    prefetched_s: float | None
 
 
-_UNSAID = _Said({}, (), None)
+_UNSAID: Said = {}, (), None
+_NESTED = "child+link"
 
 
 class RunSpans:
@@ -91,10 +82,36 @@ class RunSpans:
         if self._open.get(event.key) is not None:
             return
         outside = otel_context.get_current()
-        base = outside if event.eager else Context()
-        incoming = propagation.read(event.carrier, base)
-        if event.eager:
-            incoming = as_called(incoming)
+        incoming = propagation.read(event.carrier, outside if event.eager else Context())
+        self._started(event, outside, as_called(incoming) if event.eager else incoming)
+
+    def started_by_pattern(self, event: RunByPattern) -> None:
+        """Do the same with what is worked out once for all runs of a pattern, unless there is more to this one."""
+        if self._open.get(event.key) is not None:
+            return
+        _, job, _, at_ns, _, _ = event
+        common: _Common | None = job.pattern.prepared or self._prepare(job.pattern)
+        if common is None or not self._instruments.has_sdk:
+            self.started(event.whole())
+            return
+        outside, example = otel_context.get_current(), job.pattern.example
+        incoming = propagation.read(event.carrier, Context())
+        if not message_field.is_simple(incoming.field):
+            self._started(event.whole(), outside, incoming)
+            return
+        series = self._instruments.metrics.of_run(example, example.job.queue)
+        lost = redelivery.lost_before(example, job.id) if example.is_safe else None
+        describe = partial(_said_by_pattern, common.attributes, event, incoming, outside, lost)
+        tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
+        span, said = start_span(
+            tracer, common.name, incoming.context, SpanKind.CONSUMER, at_ns, describe, is_described=series is not None
+        )
+        if span.get_span_context().is_valid:
+            self._begin(event, example, span, said, incoming, _NESTED, example.options, outside, series, None)
+        else:
+            self._started(event.whole(), outside, incoming)
+
+    def _started(self, event: RunStarted, outside: Context, incoming: Incoming) -> None:
         wanted = self._instruments.wishes.of_run(event, incoming.field)
         kind = self._instruments.wishes.relation(wanted)
         context = relation.parent_of(incoming, kind, eager=event.eager)
@@ -104,56 +121,66 @@ class RunSpans:
             origin = PendingRun(event.job, incoming, kind, event.at_ns, INVALID_SPAN, event.eager)
             self._pass_on(event, outside, origin, context, series)
             return
-        lost = redelivery.lost_before(event)
-        beginning = _Beginning(event, incoming, job, wanted, kind, lost)
-        span, said = self._start(beginning, context, is_measured=series is not None)
+        lost = redelivery.lost_before(event, event.job.id)
+        describe = partial(_said, event, incoming, job, wanted, kind, outside, lost)
+        name = job_attributes.span_name(c.OPERATION_RUN, job.name)
+        tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
+        span, said = start_span(
+            tracer, name, context, SpanKind.CONSUMER, event.at_ns, describe, is_described=series is not None
+        )
         if not span.get_span_context().is_valid:
             say_once_that_nothing_records()
             origin = PendingRun(event.job, incoming, kind, event.at_ns, INVALID_SPAN, event.eager)
             self._pass_on(event, outside, origin, incoming.context, series)
             return
         untold = redelivery.untold(event, lost, kind)
-        run = _OpenRun(span, outside, event.at_ns, said.prefetched_s, RunCost(), series, untold)
-        origin = PendingRun(event.job, incoming, kind, event.at_ns, span, event.eager)
-        inside = otel_context.set_value(ORIGIN, origin, set_span_in_context(span, incoming.context))
+        self._begin(event, event, span, said, incoming, kind, wanted, outside, series, untold)
+
+    def _begin(
+        self,
+        event: RunStarted | RunByPattern,
+        example: RunStarted,
+        span: Span,
+        said: Said | None,
+        incoming: Incoming,
+        kind: str,
+        wanted: JobOptions,
+        outside: Context,
+        series: Series | None,
+        untold: Untold | None,
+    ) -> None:
+        """Make a span that has just been started current, and measure from now on.
+
+        ``example`` is the event, or one that says the same but for ids and times.
+        """
+        attributes, _, prefetched_s = said or _UNSAID
+        run = _OpenRun(span, outside, event.at_ns, prefetched_s, RunCost(), series, untold)
+        origin = PendingRun(event.job, incoming, kind, event.at_ns, span, example.eager)
+        inside = inside_with(span, incoming.context, ORIGIN, origin)
         # Remembered before it is current: an exception of another thread may land between any two lines.
         self._open.add(event.key, run)
         run.cost.begin()
         otel_context.attach(inside)
         if series is not None:
-            self._instruments.metrics.waited(series, span, said.attributes)
-        if span.is_recording() or series is not None:
-            self._measure(run.cost, event, wanted)
-        if span.is_recording():
-            self._begun(run, event, said.attributes)
+            self._instruments.metrics.waited(series, span, attributes)
+        is_recorded = span.is_recording()
+        if is_recorded or series is not None:
+            self._measure(run.cost, example, wanted)
+        if is_recorded:
+            self._begun(run, event, example, attributes)
 
-    def _start(self, beginning: _Beginning, context: Context, *, is_measured: bool) -> tuple[Span, _Said]:
-        """Start the span; described where somebody looks at it or measures it, and else if it turns out to record."""
-        name, at_ns = job_attributes.span_name(c.OPERATION_RUN, beginning.job.name), beginning.event.at_ns
-        tracer = self._instruments.tracer
-        if is_measured or self._instruments.is_first_described:
-            said = _said(beginning)
-            attributes, links, _ = said
-            start_span = self._instruments.beginnings.start_span
-            return start_span(tracer, name, context, SpanKind.CONSUMER, attributes, links, at_ns), said
-        span = tracer.start_span(name, context, SpanKind.CONSUMER, None, (), at_ns)
-        if not span.is_recording():
-            return span, _UNSAID
-        said = _said(beginning)
-        add(span, said.attributes)
-        for each in said.links:
-            add_link(span, each)
-        return span, said
-
-    def _begun(self, run: _OpenRun, event: RunStarted, attributes: dict[str, Any]) -> None:
+    def _begun(
+        self, run: _OpenRun, event: RunStarted | RunByPattern, example: RunStarted, attributes: dict[str, Any]
+    ) -> None:
         """Let everybody know of a run that has just begun."""
-        if event.eager:
+        if example.eager:
             flight_log.leave_out(run.span)
         elif flight_log.is_on:
-            flight_log.began(run.span, run_facts.told_at_the_end(run.cost, run.prefetched_s), is_safe=event.is_safe)
+            flight_log.began(run.span, run_facts.told_at_the_end(run.cost, run.prefetched_s), is_safe=example.is_safe)
             if flight_log.name is not None:
                 run.cost.measure_each_second()
-        call_hook(self._instruments.run_hook, run.span, event.job)
+        if self._instruments.run_hook is not None:
+            call_hook(self._instruments.run_hook, run.span, whole(event.job))
         self._instruments.logs.started(c.EVENT_JOB_STARTED, run.span, attributes, event.at_ns)
 
     def _pass_on(
@@ -166,6 +193,17 @@ class RunSpans:
         self._open.add(event.key, run)
         run.cost.begin()
         otel_context.attach(inside)
+
+    def _prepare(self, pattern: Pattern) -> _Common | None:
+        """Work out what all runs of a pattern say; None: they are told whole."""
+        example: RunStarted = pattern.example
+        wishes, wanted, name = self._instruments.wishes, example.options, example.job.name
+        is_usual = wishes.relation(wanted) == _NESTED and wishes.are_traced(wanted, name) and not wanted.args
+        if example.eager or example.job.is_redelivered or example.job.scheduled_ns is not None or not is_usual:
+            return None
+        common = _Common(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.of_run(example, NOTHING))
+        pattern.prepared = common
+        return common
 
     def _measure(self, cost: RunCost, event: RunStarted, wanted: JobOptions) -> None:
         cost.measure_cpu(event.cpu)
@@ -212,17 +250,20 @@ class RunSpans:
         at_ns = event.at_ns if event.has_run else run.started_ns
         try:
             self._describe(run, event, at_ns, costs)
+            flight_log.finished(run.span, at_ns)
         except Exception as error:
             # What can be said is said; only an interrupt leaves the span open, and is followed by a second attempt.
             if not is_interrupt(error):
-                _end(run.span, at_ns)
+                run.span.end(at_ns)
             raise
-        _end(run.span, at_ns)
+        run.span.end(at_ns)
 
     def _describe(self, run: _OpenRun, event: RunFinished, at_ns: int, costs: dict[str, Any]) -> None:
         if run.untold is not None:
             redelivery.link_late(run.span, run.untold)
-        add(run.span, run_facts.of_end(event) | costs)
+        add(run.span, run_facts.of_end(event, costs))
+        if event.error is None and event.outcome is Outcome.SUCCEEDED:
+            return
         text = self._instruments.exception_text(event.error) if event.error is not None else None
         set_status(
             run.span,
@@ -259,27 +300,39 @@ class RunSpans:
             otel_context.attach(run.outside)
 
 
-def _said(beginning: _Beginning) -> _Said:
-    event, incoming, job, wanted, kind, lost = beginning
+def _said(
+    event: RunStarted,
+    incoming: Incoming,
+    job: Job,
+    wanted: JobOptions,
+    kind: str,
+    outside: Context,
+    lost: tuple[str, str] | None,
+) -> Said:
+    """Return what a run's span says when it begins; ``lost``: trace and span of the one before it that was."""
     attributes = job_attributes.of_run(event, incoming.field, job)
     if wanted.args:
         attributes.update(arguments.attributes_of(event.arguments))
+    # An eager run is the child of the span that is current around it.
+    ambient = None if event.eager else span_in(outside).get_span_context()
+    return _linked(attributes, incoming, kind, ambient, lost)
+
+
+def _said_by_pattern(
+    common: dict[str, Any], event: RunByPattern, incoming: Incoming, outside: Context, lost: tuple[str, str] | None
+) -> Said:
+    attributes = job_attributes.of_run_by_pattern(common, event, incoming.field)
+    return _linked(attributes, incoming, _NESTED, span_in(outside).get_span_context(), lost)
+
+
+def _linked(
+    attributes: dict[str, Any],
+    incoming: Incoming,
+    kind: str,
+    ambient: SpanContext | None,
+    lost: tuple[str, str] | None,
+) -> Said:
     if lost is not None:
         attributes[c.JOBSPAN_JOB_REDELIVERED] = True
-    links = relation.links_of(incoming, kind, _ambient(event), lost)
-    return _Said(attributes, links, attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None))
-
-
-def _end(span: Span, at_ns: int) -> None:
-    try:
-        flight_log.finished(span, at_ns)
-    except Exception as error:
-        if not is_interrupt(error):
-            span.end(at_ns)
-        raise
-    span.end(at_ns)
-
-
-def _ambient(event: RunStarted) -> SpanContext | None:
-    """Return the span that is current around a worker's run; an eager run is its child."""
-    return None if event.eager else get_current_span().get_span_context()
+    links = relation.links_of(incoming, kind, ambient, lost)
+    return attributes, links, attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)

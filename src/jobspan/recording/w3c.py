@@ -15,11 +15,16 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from jobspan.recording.contexts import inside, span_in
 
 _TRACEPARENT, _TRACESTATE, _BAGGAGE = "traceparent", "tracestate", "baggage"
 _SHAPE = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_BAGGAGE_KEY = next(iter(baggage.set_baggage("any", "thing", Context())))
+_FLAGS = {"01": TraceFlags(TraceFlags.SAMPLED)}
+_ODD = frozenset("13579bdf")
 _DEFAULT = [TraceContextTextMapPropagator, W3CBaggagePropagator]
 _known: tuple[TextMapPropagator | None, bool] = None, False
 
@@ -33,10 +38,16 @@ def is_default(propagator: TextMapPropagator) -> bool:
     return _known[1]
 
 
+def looks_sampled(carrier: Mapping[str, Any]) -> bool:
+    """Say whether a context came along with the sampled flag set, which is the last bit of its last digit."""
+    said = carrier.get(_TRACEPARENT)
+    return isinstance(said, str) and said[-1:] in _ODD
+
+
 def injected(carrier: MutableMapping[str, Any], context: Context) -> bool:
     """Put a context on a carrier that has none; False: there is more to it, and nothing was put."""
-    found = get_current_span(context).get_span_context()
-    if not found.is_valid or found.trace_state or baggage.get_all(context):
+    found = span_in(context).get_span_context()
+    if not found.is_valid or found.trace_state or context.get(_BAGGAGE_KEY):
         return False
     carrier[_TRACEPARENT] = f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
     return True
@@ -53,5 +64,6 @@ def extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
     if match is None:
         return None
     trace_id, span_id, flags = match.groups()
-    found = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
-    return set_span_in_context(NonRecordingSpan(found), base) if found.is_valid else None
+    sampled = _FLAGS.get(flags) or TraceFlags(int(flags, 16))
+    found = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=sampled)
+    return inside(NonRecordingSpan(found), base) if found.is_valid else None

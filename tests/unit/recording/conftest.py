@@ -17,19 +17,21 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from jobspan.recording import Recorder, dropped
 from jobspan.runs import Span
 from jobspan.settings import Settings
+from support.by_pattern import ByPattern
 from support.otlp_values import spans_of
 
 
 class Recorded:
     """A recorder, and what it has recorded."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_by_pattern: bool = False) -> None:
         self._spans = InMemorySpanExporter()
         self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # its __init__ has no types
         tracing, logging = TracerProvider(), LoggerProvider()
         tracing.add_span_processor(SimpleSpanProcessor(self._spans))
         logging.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
-        self.tell = Recorder(settings, tracer_provider=tracing, logger_provider=logging)
+        recorder = Recorder(settings, tracer_provider=tracing, logger_provider=logging)
+        self.tell: Any = ByPattern(recorder) if is_by_pattern else recorder
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -42,12 +44,11 @@ class Recorded:
         return tuple(data.log_record for data in self._logs.get_finished_logs())
 
 
-@pytest.fixture
-def recording() -> Callable[..., Recorded]:
-    """Make a recorder with the given settings."""
-    return lambda **settings: Recorded(
-        Settings(**{"state_dir": os.environ["OTEL_PYTHON_JOBSPAN_STATE_DIR"], **settings})
-    )
+@pytest.fixture(params=[False, True], ids=["whole", "by pattern"])
+def recording(request: pytest.FixtureRequest) -> Callable[..., Recorded]:
+    """Make a recorder with the given settings, which is told jobs whole or by patterns: it makes the same of both."""
+    state_dir = os.environ["OTEL_PYTHON_JOBSPAN_STATE_DIR"]
+    return lambda **settings: Recorded(Settings(**{"state_dir": state_dir, **settings}), is_by_pattern=request.param)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.sampling import (
     Sampler,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
 from jobspan.recording.sdk.attributes import Beginnings, add, add_link
 from unit.recording.samplers import Watching
@@ -40,6 +40,13 @@ class Looking(SpanProcessor):
         self.seen.append(dict(span.attributes))
 
 
+def begun(tracer: Any, said: dict[str, Any], name: str = "a", beginnings: Beginnings | None = None) -> Span:
+    """Return a span that begins with these attributes, as ours do."""
+    ours = beginnings or Beginnings()
+    span, _ = ours.start_span(tracer, name, Context(), SpanKind.CONSUMER, 1, lambda: (said, (), None))
+    return span
+
+
 def told(
     said: list[dict[str, Any]], *, by_the_api: bool, limits: SpanLimits | None = None, sampler: Sampler = DEFAULT_ON
 ) -> tuple[list[tuple[str, Any]], int]:
@@ -52,7 +59,7 @@ def told(
     if by_the_api:
         span = tracer.start_span("run a", Context(), SpanKind.CONSUMER, first, (), 1)
     else:
-        span = Beginnings().start_span(tracer, "run a", Context(), SpanKind.CONSUMER, first, (), 1)
+        span = begun(tracer, first, "run a")
     for each in others:
         if by_the_api:
             span.set_attributes(each)
@@ -109,9 +116,9 @@ def test_a_processor_of_the_users_sees_what_a_span_begins_with_also_when_it_come
     provider.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
     tracer = provider.get_tracer("jobspan")
 
-    beginnings.start_span(tracer, "a", Context(), SpanKind.CONSUMER, PLAIN, (), 1).end()
+    begun(tracer, PLAIN, "a", beginnings).end()
     provider.add_span_processor(looking)
-    beginnings.start_span(tracer, "b", Context(), SpanKind.CONSUMER, PLAIN, (), 1).end()
+    begun(tracer, PLAIN, "b", beginnings).end()
     provider.shutdown()
 
     assert looking.seen == [PLAIN]
@@ -160,7 +167,7 @@ def test_what_stands_around_the_sdks_tracer_and_spans_sees_all_that_is_said(arou
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = around(provider.get_tracer("jobspan"))
 
-    span = beginnings.start_span(tracer, "run a", Context(), SpanKind.CONSUMER, {"first": 1}, (), 1)
+    span = begun(tracer, {"first": 1}, "run a", beginnings)
     add(span, {"then": 2})
     span.end(2)
 
@@ -171,7 +178,7 @@ def test_what_stands_around_the_sdks_tracer_and_spans_sees_all_that_is_said(arou
 
 def test_what_was_given_is_not_the_spans_own() -> None:
     provider, given = TracerProvider(shutdown_on_exit=False), dict(PLAIN)
-    span: Any = Beginnings().start_span(provider.get_tracer("j"), "a", Context(), SpanKind.CONSUMER, given, (), 1)
+    span: Any = begun(provider.get_tracer("j"), given)
 
     given["text"] = "changed"
     span.set_attribute("own", 1)

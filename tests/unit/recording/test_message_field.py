@@ -66,7 +66,14 @@ def test_parts_that_a_newer_producer_adds_are_passed_over() -> None:
 
 
 def test_the_text_is_bounded_however_long_the_names_are() -> None:
-    field = MessageField(5, 5, "0" * 16, "ü" * 9000, "ü" * 9000, ("a" * 32, "b" * 16))
+    field = MessageField(
+        published_ms=5,
+        scheduled_ms=5,
+        command_id="0" * 16,
+        command_name="ü" * 9000,
+        parent_job_id="ü" * 9000,
+        previous_attempt=("a" * 32, "b" * 16),
+    )
     assert len(encode(field)) <= 4096
     assert decode(encode(field)) is not None
 
@@ -79,7 +86,14 @@ def test_members_beyond_a_hundred_are_counted() -> None:
 
 def test_members_that_do_not_fit_beside_long_names_are_counted() -> None:
     ids = tuple(f"{number:016x}" for number in range(1, 101))
-    field = MessageField(5, 5, "0" * 16, "\U0001f600" * 200, schedule_name="x", members=Members("a" * 32, ids))
+    field = MessageField(
+        published_ms=5,
+        scheduled_ms=5,
+        command_id="0" * 16,
+        command_name="\U0001f600" * 200,
+        schedule_name="x",
+        members=Members("a" * 32, ids),
+    )
     text = encode(field)
     read = decode(text)
     assert len(text) <= 4096
@@ -91,7 +105,15 @@ def test_members_that_do_not_fit_beside_long_names_are_counted() -> None:
 
 def test_what_does_not_fit_is_left_out_and_the_rest_is_read() -> None:
     long = "\U0001f600" * 256
-    field = MessageField(5, 6, "0" * 16, long, long, queue="work", members=Members("a" * 32, ("b" * 16,)))
+    field = MessageField(
+        published_ms=5,
+        scheduled_ms=6,
+        command_id="0" * 16,
+        command_name=long,
+        parent_job_id=long,
+        queue="work",
+        members=Members("a" * 32, ("b" * 16,)),
+    )
     text = encode(field)
     assert len(text) <= 4096
     assert decode(text) == field._replace(parent_job_id=None)

@@ -28,6 +28,7 @@ from jobspan.jobs import Outcome
 from jobspan.recording import Recorder, counts
 from jobspan.recording.sdk.pipeline import readers_of
 from jobspan.settings import Settings
+from support.by_pattern import ByPattern
 from support.otlp_values import Histogram, Point, points_of
 from support.promised_points import breaches_of
 from unit.recording import builders as b
@@ -41,11 +42,12 @@ Measured = dict[str, list[tuple[dict[str, Any], float]]]
 class Observed:
     """A recorder, what it has measured, and its spans."""
 
-    def __init__(self, settings: Settings, sampler: Any = ALWAYS_ON) -> None:
+    def __init__(self, settings: Settings, sampler: Any = ALWAYS_ON, *, is_by_pattern: bool = False) -> None:
         self._reader, self._spans = InMemoryMetricReader(), InMemorySpanExporter()
         tracing = TracerProvider(sampler=sampler)
         tracing.add_span_processor(SimpleSpanProcessor(self._spans))
-        self.tell = Recorder(settings, tracer_provider=tracing, meter_provider=MeterProvider([self._reader]))
+        recorder = Recorder(settings, tracer_provider=tracing, meter_provider=MeterProvider([self._reader]))
+        self.tell: Any = ByPattern(recorder) if is_by_pattern else recorder
 
     @property
     def points(self) -> list[Point]:
@@ -69,12 +71,14 @@ class Observed:
         return {span.name: span for span in self._spans.get_finished_spans()}
 
 
-@pytest.fixture
-def observing() -> Iterator[Callable[..., Observed]]:
+@pytest.fixture(params=[False, True], ids=["whole", "by pattern"])
+def observing(request: pytest.FixtureRequest) -> Iterator[Callable[..., Observed]]:
     """Make a recorder with a reader of its metrics; what a test leaves current ends with it."""
     counts.forget()
     token = otel_context.attach(Context())
-    yield lambda sampler=ALWAYS_ON, **settings: Observed(Settings(state_dir="off", **settings), sampler)
+    yield lambda sampler=ALWAYS_ON, **settings: Observed(
+        Settings(state_dir="off", **settings), sampler, is_by_pattern=request.param
+    )
     otel_context.detach(token)
     counts.forget()
 

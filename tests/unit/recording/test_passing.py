@@ -230,8 +230,26 @@ def test_what_cannot_be_read_is_counted_once_and_the_run_goes_on(
     assert len(counted) == 1
 
 
-def test_the_plain_field_is_what_the_encoder_writes() -> None:
-    for queue in (None, "a queue;=%"):
-        said = MessageField(published_ms=5, depth=1, trace_started_ms=4, queue=queue)
-        assert message_field.plain(5_999_999, 4_000_001, queue) == message_field.encode(said)
-    assert propagation.read_field({c.FIELD: message_field.plain(5_000_000, 4_000_000, None)}).depth == 1
+CAUSES = [(), ("0123456789abcdef", "a name;=%ü", None), ("0123456789abcdef", "x", "job;=%ü"), (None, None, "job")]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+@pytest.mark.parametrize("queue", [None, "a queue;=%"])
+def test_a_simple_field_is_what_the_encoder_writes(cause: Any, queue: str | None) -> None:
+    said = MessageField(5, 1, 4, *cause)._replace(queue=queue)
+    text = message_field.simple(5_999_999, 1, 4_000_001, queue, *cause)
+    assert text == message_field.encode(said)
+    assert propagation.read_field({c.FIELD: text}) == said
+    assert message_field.is_simple(said) is (queue is None)
+
+
+def test_a_simple_field_that_is_too_long_leaves_out_what_the_encoder_does() -> None:
+    long = "\U0001f600" * 256
+    said = MessageField(5, 1, 4, "0" * 16, long, long)
+    assert message_field.simple(5_000_000, 1, 4_000_000, None, "0" * 16, long, long) == message_field.encode(said)
+
+
+def test_a_simple_field_with_a_name_that_is_none_is_unreadable() -> None:
+    for text in ("1;t=5;d=1;s=4;c=0123456789abcdef;n=%ff", "1;t=5;d=1;s=4;p=%ff"):
+        assert message_field.decode(text) is None
+        assert message_field.decides(text)

@@ -17,6 +17,7 @@ from jobspan.jobs import Job
 from jobspan.recording import Recorder, dropped
 from jobspan.recording.arguments import attributes_of
 from jobspan.settings import Settings
+from support.by_pattern import ByPattern
 from unit.recording import builders as b
 from unit.recording.conftest import Recorded
 
@@ -140,7 +141,7 @@ def pay(card: str, api_token: str, *rest: Any) -> None: ...
 
 def shown(recorded: Recorded, arguments: Arguments) -> tuple[Any, Any]:
     """Return what both spans of a job show of its arguments."""
-    asked: dict[str, Any] = {"options": JobOptions(args=True), "arguments": arguments}
+    asked: dict[str, Any] = {"options": JobOptions(args=True), "arguments": lambda: arguments}
     travel(recorded, run=asked, **asked)
     publish, run = (
         (span.attributes.get(c.JOBSPAN_JOB_ARGS), span.attributes.get(c.JOBSPAN_JOB_KWARGS))
@@ -213,7 +214,7 @@ def test_an_interrupt_among_the_arguments_goes_on(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("jobspan.recording.interrupts._kinds", {ArithmeticError})
     value = Unprintable(ArithmeticError("the time limit"))
     with pytest.raises(ArithmeticError):
-        attributes_of(Arguments((1, value), {}, pay, lambda: ("(1, ...)", None)))
+        attributes_of(lambda: Arguments((1, value), {}, pay, lambda: ("(1, ...)", None)))
 
 
 def test_arguments_that_nobody_asked_for_are_not_even_read(recorded: Recorded) -> None:
@@ -222,7 +223,7 @@ def test_arguments_that_nobody_asked_for_are_not_even_read(recorded: Recorded) -
             raise AssertionError("read")
 
     arguments = Arguments((Untouchable(),), {})
-    travel(recorded, run={"arguments": arguments}, arguments=arguments)
+    travel(recorded, run={"arguments": lambda: arguments}, arguments=lambda: arguments)
     assert all(c.JOBSPAN_JOB_ARGS not in span.attributes for span in recorded.spans)
 
 
@@ -231,10 +232,11 @@ class Hooked:
 
     def __init__(self, **hooks: Any) -> None:
         self.provider = TracerProvider()
-        self.tell = Recorder(Settings(state_dir="off"), tracer_provider=self.provider, **hooks)
+        self.tell: Any = Recorder(Settings(state_dir="off"), tracer_provider=self.provider, **hooks)
 
 
-def test_hooks_are_given_the_span_and_the_job_inside_the_spans_context() -> None:
+@pytest.mark.parametrize("is_by_pattern", [False, True])
+def test_hooks_are_given_the_span_and_the_job_inside_the_spans_context(is_by_pattern: bool) -> None:
     seen: list[Any] = []
 
     def hook(span: trace.Span, job: Job) -> None:
@@ -242,6 +244,8 @@ def test_hooks_are_given_the_span_and_the_job_inside_the_spans_context() -> None
         seen.append((span.name, job.id))  # type: ignore[attr-defined]  # an SDK span
 
     hooked: Any = Hooked(publish_hook=hook, run_hook=hook)
+    if is_by_pattern:
+        hooked.tell = ByPattern(hooked.tell)
     travel(hooked)
     assert seen == [("publish send_mail", "job-1"), ("run send_mail", "job-1")]
 

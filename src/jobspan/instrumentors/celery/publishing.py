@@ -9,16 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jobspan.events import Arguments, JobSink, PublishFinished, PublishStarted
+from jobspan.events import Arguments, JobSink, PublishByPattern, PublishFinished, PublishStarted
 from jobspan.instrumentors.celery.mapping import (
+    CHORD_UNLOCK,
     arguments_of,
     broker_of,
     broker_of_publish,
     declared_queue,
     job_from_call,
     job_from_headers,
+    key_of_publish,
     options_of,
     passes_simply,
     task_of,
@@ -26,14 +29,14 @@ from jobspan.instrumentors.celery.mapping import (
 from jobspan.instrumentors.guard import hide_this_frame, is_swallowed, unbroken
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 from jobspan.jobs import Broker, Job
+from jobspan.patterns import JobByPattern, Patterns
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
     from celery import Celery
 
 _RECEIVED_HEADER = "jobspan-received"
-_UNLOCK = "celery.chord_unlock"
-_NO_HEADERS: dict[str, Any] = {}
+_NOTHING: dict[str, Any] = {}
 
 
 class _Call:
@@ -51,6 +54,12 @@ class _Call:
         self.interrupt: Exception | None = None
 
     @property
+    def connected(self) -> Any:
+        """What the caller brought: a connection or a producer of its own."""
+        said = self.options
+        return said.get("connection") or said.get("producer") or said.get("publisher")
+
+    @property
     def broker(self) -> Broker:
         said = self.options
         return broker_of_publish(self.app, said.get("connection"), said.get("producer") or said.get("publisher"))
@@ -64,6 +73,7 @@ class PublishHooks:
 
     def __init__(self, sink: JobSink) -> None:
         self._sink = sink
+        self._patterns = Patterns()
 
     def send_task(self, wrapped: Callable[..., Any], app: Celery, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around ``Celery.send_task`` and change nothing about it."""
@@ -114,7 +124,7 @@ class PublishHooks:
     def _is_ignored(self, said: dict[str, Any]) -> bool:
         try:
             # A retry comes with the headers of the attempt before it.
-            return self._sink.ignores(said.get("headers") or _NO_HEADERS)
+            return self._sink.ignores(said.get("headers") or _NOTHING)
         except Exception as error:
             if not is_swallowed(self._is_ignored, error):
                 raise
@@ -133,14 +143,26 @@ class PublishHooks:
     ) -> None:
         headers.pop(_RECEIVED_HEADER, None)
         queue = declared_queue(exchange, routing_key, declare)
+        key = None
         if call.schedule is None and passes_simply(headers):
             other = queue if routing_key is not None else None
             call.is_passing = self._sink.passes_on(headers, headers["id"], call.began_ns, other)
             if call.is_passing:
                 return
-        job = job_from_headers(sender, headers, properties or {}, body, exchange, routing_key, queue)
+            task = task_of(call.app, sender or headers.get("task"))
+            to = call.app if call.connected is None else call.broker
+            key = key_of_publish(sender, headers, properties or _NOTHING, exchange, routing_key, (queue, to, task))
+            pattern = self._patterns.find(key)
+            if pattern is not None:
+                call.is_told = True
+                named = JobByPattern(pattern, headers["id"], headers.get("root_id"), headers.get("parent_id"))
+                arguments = partial(_arguments_of, body, headers, task)
+                self._sink(PublishByPattern(call, named, headers, call.began_ns, arguments))
+                return
+        job = job_from_headers(sender, headers, properties or _NOTHING, body, exchange, routing_key, queue)
         task = task_of(call.app, job.name)
-        self._began(call, job, call.broker, headers, task, arguments_of(*_called_with(body), headers, task))
+        event = self._began(call, job, call.broker, headers, task, partial(_arguments_of, body, headers, task))
+        self._patterns.learn(key, event)
 
     def _began(
         self,
@@ -149,25 +171,25 @@ class PublishHooks:
         broker: Broker,
         carrier: dict[str, Any],
         task: Any,
-        arguments: Arguments | None = None,
-    ) -> None:
+        arguments: Callable[[], Arguments] | None = None,
+    ) -> PublishStarted:
         call.is_told = True
         if call.schedule is not None:
             job = job._replace(scheduled_by=call.schedule.by, schedule_name=call.schedule.name)
-        self._sink(
-            PublishStarted(
-                call,
-                job,
-                broker,
-                carrier,
-                call.began_ns,
-                is_root=call.schedule is not None and call.schedule.is_root,
-                is_member=job.name != _UNLOCK,
-                options=options_of(task),
-                arguments=arguments,
-                is_known=task is not None,
-            )
+        event = PublishStarted(
+            call,
+            job,
+            broker,
+            carrier,
+            call.began_ns,
+            is_root=call.schedule is not None and call.schedule.is_root,
+            is_member=job.name != CHORD_UNLOCK,
+            options=options_of(task),
+            arguments=arguments,
+            is_known=task is not None,
         )
+        self._sink(event)
+        return event
 
     @unbroken
     def _raised(self, call: _Call, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -183,8 +205,10 @@ class PublishHooks:
             self._sink(PublishFinished(call, error, time.time_ns()))
 
 
-def _called_with(body: Any) -> tuple[Any, Any]:
-    """Return args and kwargs of a message's body, of protocol 2 or 1."""
+def _arguments_of(body: Any, headers: dict[str, Any], task: Any) -> Arguments:
+    """Return the arguments in a message's body, of protocol 2 or 1."""
     if isinstance(body, (list, tuple)) and len(body) > 1:
-        return body[0], body[1]
-    return (body.get("args"), body.get("kwargs")) if isinstance(body, dict) else ((), {})
+        args, kwargs = body[0], body[1]
+    else:
+        args, kwargs = (body.get("args"), body.get("kwargs")) if isinstance(body, dict) else ((), {})
+    return arguments_of(args, kwargs, headers, task)

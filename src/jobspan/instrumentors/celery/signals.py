@@ -13,7 +13,7 @@ from celery import signals
 from celery.exceptions import InvalidTaskError
 
 from jobspan import conventions as c
-from jobspan.events import CpuScope, JobDropped, JobSink, PassingRun, RunAbandoned, RunStarted
+from jobspan.events import CpuScope, JobDropped, JobSink, PassingRun, RunAbandoned, RunByPattern, RunStarted
 from jobspan.instrumentors.celery.children import memory_limit_bytes
 from jobspan.instrumentors.celery.green import cpu_scope
 from jobspan.instrumentors.celery.mapping import (
@@ -24,12 +24,14 @@ from jobspan.instrumentors.celery.mapping import (
     carrier_of,
     function_name,
     job_from_request,
+    key_of_run,
     options_of,
 )
 from jobspan.instrumentors.celery.outcomes import how_it_ended
 from jobspan.instrumentors.celery.publishing import PublishHooks
 from jobspan.instrumentors.guard import guarded, is_swallowed
 from jobspan.jobs import Outcome
+from jobspan.patterns import JobByPattern, Patterns
 from jobspan.recording.sdk.flush import flush_and_leave
 
 if TYPE_CHECKING:
@@ -59,12 +61,14 @@ class RunHooks:
 
     def __init__(self, sink: JobSink) -> None:
         self._sink = sink
+        self._patterns = Patterns()
         self._cpu: CpuScope | None = None
         self._memory_limit_bytes: int | None = None
 
     @guarded
     def process_began(self, **_: Any) -> None:
         """Take ``worker_process_init``: this process runs one task at a time."""
+        self._patterns.forget()
         self._cpu = CpuScope.PROCESS
         self._memory_limit_bytes = memory_limit_bytes()
 
@@ -101,20 +105,27 @@ class RunHooks:
         request: Context = task.request
         received, carrier = vars(request).get(RECEIVED), carrier_of(request)
         at_ns, options, eager = time.time_ns(), options_of(task), bool(request.is_eager)
-        passing = self._sink.passes_by(carrier, partial(job_from_request, task, request), options, at_ns, eager=eager)
+        passing = self._sink.passes_by(carrier, job_from_request, options, at_ns, task, request, eager=eager)
         if passing is not None:
             setattr(request, _PASSING, passing)
             passing.begin()
             _take_off(request)
             return
-        if self._cpu is None:
-            self._cpu = cpu_scope()
         run = vars(request).get(_RUN)
         if run is None:
             run = _Run(_has_been_terminated[0], sys.exc_info()[1])
             setattr(request, _RUN, run)
-        self._sink(
-            RunStarted(
+        received = received if isinstance(received, int) else None
+        arguments = partial(arguments_of, args, kwargs, vars(request), task)
+        key = key_of_run(task, request, options)
+        pattern = self._patterns.find(key)
+        if pattern is not None:
+            named = JobByPattern(pattern, request.id, request.root_id, request.parent_id)
+            self._sink(RunByPattern(run, named, carrier, at_ns, received, arguments))
+        else:
+            if self._cpu is None:
+                self._cpu = cpu_scope()
+            event = RunStarted(
                 key=run,
                 job=job_from_request(task, request),
                 broker=EAGER_BROKER if eager else broker_of(task.app),
@@ -122,15 +133,16 @@ class RunHooks:
                 worker=request.hostname or "",
                 at_ns=at_ns,
                 function=function_name(task),
-                received_ns=received if isinstance(received, int) else None,
+                received_ns=received,
                 cpu=self._cpu,
                 eager=eager,
                 options=options,
-                arguments=arguments_of(args, kwargs, vars(request), task),
+                arguments=arguments,
                 is_safe=bool(task.acks_late),
                 memory_limit_bytes=self._memory_limit_bytes,
             )
-        )
+            self._sink(event)
+            self._patterns.learn(key, event)
         _take_off(request)
 
     def _end(self, task: Task, state: str | None, retval: Any) -> None:

@@ -6,6 +6,7 @@ import inspect
 import multiprocessing
 import os
 import socket
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from dramatiq import Broker as DramatiqBroker
@@ -105,6 +106,23 @@ class BrokerWords:
             scheduled_by=None if schedule is None else schedule.by,
             schedule_name=None if schedule is None else schedule.name,
         )
+
+    def key(self, broker: DramatiqBroker, message: Any, chosen: JobOptions) -> Hashable:
+        """Return what decides all that is told of a job, but for its id and its times; None: there is more to it.
+
+        ``chosen`` is what stands on its actor.
+        """
+        plain = message_behind(message)
+        options, name = plain.options, plain.actor_name
+        if options.get("retries") or options.get("eta") is not None:
+            return None
+        if message is not plain and "redelivered" in vars(message):
+            return None
+        actor, limit = broker.actors.get(name), options.get("time_limit")
+        if actor is None:
+            return name, plain.queue_name, limit, self._max_attempts(broker, options, _NOTHING)
+        limit, attempts = limit or actor.options.get("time_limit"), self._max_attempts(broker, options, actor.options)
+        return actor, plain.queue_name, limit, attempts, actor.priority, chosen
 
     def max_attempts(self, broker: DramatiqBroker, message: Any) -> int | None:
         """Return how often a message may run; None when nothing limits or decides it."""

@@ -11,7 +11,7 @@ from dramatiq import Middleware
 from dramatiq.errors import ActorNotFound
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, JobSink, RunStarted
+from jobspan.events import JobDropped, JobSink, RunByPattern, RunStarted
 from jobspan.instrumentors.dramatiq import endings
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
@@ -28,6 +28,7 @@ from jobspan.instrumentors.dramatiq.publishing import Publishing
 from jobspan.instrumentors.dramatiq.runs import Run, Runs
 from jobspan.instrumentors.guard import guarded, unbroken
 from jobspan.jobs import Outcome
+from jobspan.patterns import JobByPattern, Patterns
 from jobspan.recording.sdk.flush import flush_and_leave
 
 
@@ -39,7 +40,7 @@ class JobspanMiddleware(Middleware):
         self._canary = canary
         self._words = BrokerWords()
         self._worker = ""
-        self._runs = Runs()
+        self._runs, self._patterns = Runs(), Patterns()
         self._publishing = Publishing(sink, self._words, self._runs)
 
     @property
@@ -125,30 +126,35 @@ class JobspanMiddleware(Middleware):
         actor, carrier = broker.actors.get(plain.actor_name), carrier_of(plain.options)
         options = options_on(actor)
         if run is None or run.is_told:
-            job = partial(self._words.job, broker, message, None, 0)
-            passing = self._sink.passes_by(carrier, job, options, now)
+            passing = self._sink.passes_by(carrier, self._words.job, options, now, broker, message, None, 0)
             run = self._runs.begin(message, passing)
             if passing is not None:
                 passing.begin()
                 return run
+        received, arguments = getattr(message, RECEIVED, None), partial(arguments_of, actor, plain)
+        key = self._words.key(broker, message, options)
+        pattern = self._patterns.find(key)
+        if pattern is not None:
+            self._sink(RunByPattern(run, JobByPattern(pattern, plain.message_id), carrier, now, received, arguments))
+            return run
         words = self._words.actor(actor)
         self._worker = self._worker or worker_name()
-        self._sink(
-            RunStarted(
-                key=run,
-                job=self._words.job(broker, message, None, now),
-                broker=self._words.of(broker),
-                carrier=carrier,
-                worker=self._worker,
-                at_ns=now,
-                function=words.function,
-                received_ns=getattr(message, RECEIVED, None),
-                cpu=words.cpu,
-                options=options,
-                arguments=arguments_of(actor, plain),
-                is_safe=delivers_again(broker),
-            )
+        event = RunStarted(
+            key=run,
+            job=self._words.job(broker, message, None, now),
+            broker=self._words.of(broker),
+            carrier=carrier,
+            worker=self._worker,
+            at_ns=now,
+            function=words.function,
+            received_ns=received,
+            cpu=words.cpu,
+            options=options,
+            arguments=arguments,
+            is_safe=delivers_again(broker),
         )
+        self._sink(event)
+        self._patterns.learn(key, event)
         return run
 
     def _open_run(self, broker: Any, message: Any) -> Run | None:

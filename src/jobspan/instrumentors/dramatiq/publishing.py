@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from jobspan import conventions as c
-from jobspan.events import JobSink, PublishFinished, PublishStarted
+from jobspan.events import JobSink, PublishByPattern, PublishFinished, PublishStarted
 from jobspan.instrumentors.dramatiq.consumers import handing_over
 from jobspan.instrumentors.dramatiq.groups import members_on, passes_simply, workflow_of
 from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, carrier_of, options_on
 from jobspan.instrumentors.dramatiq.runs import Runs
 from jobspan.instrumentors.dramatiq.schedules import schedule_of
-from jobspan.instrumentors.guard import guarded, hide_this_frame, unbroken
+from jobspan.instrumentors.guard import guarded, hide_this_frame, is_swallowed, unbroken
+from jobspan.patterns import JobByPattern, Patterns
 
 
 class _Call:
@@ -38,6 +40,7 @@ class Publishing:
         self._sink = sink
         self._words = words
         self._runs = runs
+        self._patterns = Patterns()
 
     def enqueue(self, wrapped: Callable[..., Any], broker: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around the broker's ``enqueue`` and change nothing about it."""
@@ -66,9 +69,13 @@ class Publishing:
         if call is not None and call.carrier:
             message.options[c.DRAMATIQ_OPTION] = dict(call.carrier)
 
-    @guarded
-    def _is_ignored(self, message: Any = None, **_: Any) -> bool:
-        return message is not None and self._sink.ignores(carrier_of(message.options))
+    def _is_ignored(self, message: Any = None, *_: Any, **__: Any) -> bool:
+        try:
+            return message is not None and self._sink.ignores(carrier_of(message.options))
+        except Exception as error:
+            if not is_swallowed(self._is_ignored, error):
+                raise
+            return False
 
     @guarded
     def _begin(self, call: _Call, broker: Any, message: Any = None, *, delay: int | None = None, **_: Any) -> None:
@@ -80,9 +87,16 @@ class Publishing:
         actor, run = broker.actors.get(message.actor_name), self._runs.current()
         continues = run is not None and run.continues_with(message)
         schedule = schedule_of(actor, message)
+        key = None
         if schedule is None and delay is None and not continues and passes_simply(message):
             call.is_passing = self._sink.passes_on(call.carrier, message.message_id, now, None)
             if call.is_passing:
+                return
+            key = self._words.key(broker, message, options_on(actor))
+            pattern = self._patterns.find(key)
+            if pattern is not None:
+                named, arguments = JobByPattern(pattern, message.message_id), partial(arguments_of, actor, message)
+                self._sink(PublishByPattern(call, named, call.carrier, now, arguments))
                 return
         workflow_id, group_id = _NOWHERE if continues else workflow_of(message)
         job = self._words.job(
@@ -94,19 +108,19 @@ class Publishing:
             group_id=group_id,
             schedule=schedule,
         )
-        self._sink(
-            PublishStarted(
-                call,
-                job,
-                self._words.of(broker),
-                call.carrier,
-                now,
-                continues=continues,
-                options=options_on(actor),
-                arguments=arguments_of(actor, message),
-                is_known=actor is not None,
-            )
+        event = PublishStarted(
+            call,
+            job,
+            self._words.of(broker),
+            call.carrier,
+            now,
+            continues=continues,
+            options=options_on(actor),
+            arguments=partial(arguments_of, actor, message),
+            is_known=actor is not None,
         )
+        self._sink(event)
+        self._patterns.learn(key, event)
 
     @unbroken
     def _end(self, call: _Call, error: BaseException | None) -> None:

@@ -8,13 +8,13 @@ value needs cleaning, and no limit is near. All other spans get theirs by the AP
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, ProxyTracer, Span, SpanKind, Tracer
+from opentelemetry.trace import Link, NoOpTracer, ProxyTracer, Span, SpanKind, Tracer
 
 from jobspan.recording.sdk.sampling import is_blind
 
@@ -22,6 +22,10 @@ _TRACE = "opentelemetry.sdk.trace"
 _EXPORT = "opentelemetry.sdk.trace.export"
 _PROCESSORS = frozenset({"BatchSpanProcessor", "SimpleSpanProcessor"})
 _CLEAN = frozenset({str, int, float, bool})
+
+
+Said = tuple[dict[str, Any], Sequence[Link], Any]
+"""What a span says when it begins: attributes, links, and what its writer keeps for later."""
 
 
 class Beginnings:
@@ -38,17 +42,37 @@ class Beginnings:
         name: str,
         context: Context,
         kind: SpanKind,
-        attributes: dict[str, Any],
-        links: Sequence[Link],
         at_ns: int,
-    ) -> Span:
-        """Start a span with these attributes."""
-        if self.are_seen(tracer):
-            return tracer.start_span(name, context, kind, attributes, links, at_ns)
-        span = tracer.start_span(name, context, kind, None, links, at_ns)
-        if span.is_recording():
-            add(span, attributes)
-        return span
+        describe: Callable[[], Said],
+        *,
+        is_described: bool = False,
+    ) -> tuple[Span, Said | None]:
+        """Start a span; described first where somebody looks at that, and else once it is known to record.
+
+        Args:
+            describe: returns what it says.
+            is_described: what it says is needed whether it records or not.
+
+        Returns:
+            The span and what it says; None where nobody wants to know.
+        """
+        are_seen = self.are_seen(tracer)
+        if are_seen or is_described:
+            said = describe()
+            if are_seen:
+                return tracer.start_span(name, context, kind, said[0], said[1], at_ns), said
+            span = tracer.start_span(name, context, kind, None, said[1], at_ns)
+            if span.is_recording():
+                add(span, said[0])
+            return span, said
+        span = tracer.start_span(name, context, kind, None, (), at_ns)
+        if not span.is_recording():
+            return span, None
+        said = describe()
+        add(span, said[0])
+        for link in said[1]:
+            add_link(span, link)
+        return span, said
 
     def are_seen(self, tracer: Tracer) -> bool:
         """Say whether a span needs its attributes when it begins; else they may be set once it is known to record."""
@@ -57,7 +81,7 @@ class Beginnings:
         try:
             sampler, processors = real.sampler, real.span_processor._span_processors
         except AttributeError:  # not the SDK's
-            return True
+            return not isinstance(real, NoOpTracer)
         if sampler is not self._sampler or processors is not self._processors:
             self._are_seen = not (type(real).__module__ == _TRACE and is_blind(sampler) and _are_blind(processors))
             self._sampler, self._processors = sampler, processors
