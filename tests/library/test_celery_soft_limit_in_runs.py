@@ -36,7 +36,7 @@ REQUEST = {
 }
 
 
-@app.task(name="work")  # type: ignore[untyped-decorator]  # Celery has no types
+@app.task(name="work", shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
 def work() -> None:
     """Do nothing."""
 
