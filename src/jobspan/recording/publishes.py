@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -13,8 +13,8 @@ from jobspan import conventions as c
 from jobspan.events import PublishByPattern, PublishFinished, PublishStarted
 from jobspan.job_options import NOTHING, JobOptions, chosen_around
 from jobspan.jobs import Job
-from jobspan.patterns import JobByPattern, Pattern, whole
-from jobspan.recording import arguments, job_attributes, message_field, propagation, relation, resumed, summaries
+from jobspan.patterns import whole
+from jobspan.recording import job_attributes, message_field, propagation, publish_words, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of
 from jobspan.recording.children import keep_for_parent
 from jobspan.recording.commands import Commands
@@ -24,11 +24,11 @@ from jobspan.recording.exceptions import type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records, set_error
 from jobspan.recording.interrupts import is_interrupt
-from jobspan.recording.message_field import Members, MessageField
+from jobspan.recording.message_field import Members
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import Origin, origin_of
+from jobspan.recording.publish_words import PublishWords
 from jobspan.recording.puts import put
-from jobspan.recording.sdk.attributes import Said
 from jobspan.recording.sdk.promised_ids import keeping
 from jobspan.recording.series import Series
 from jobspan.recording.summaries import Summary
@@ -43,14 +43,6 @@ class _OpenPublish(NamedTuple):
     batch: Batch | None = None
     summary: Summary | None = None
     event: PublishStarted | None = None
-
-
-class _Common(NamedTuple):
-    """What all publish spans of a pattern say, and the queue that goes on their messages."""
-
-    name: str
-    attributes: dict[str, Any]
-    queue: str | None
 
 
 class Publishes:
@@ -88,7 +80,7 @@ class Publishes:
             self._put(event, outside, context, origin, called, series, verdict)
             return
         # The caller's own context goes on the message, and what is current stays so.
-        batch, text = batch_of(context), _text(event, origin, called, verdict, _members(event))
+        batch, text = batch_of(context), publish_words.field_of(event, origin, called, verdict, _members(event))
         publish = _OpenPublish(INVALID_SPAN, outside, event.at_ns, series, _command_id(origin), batch)
         self._open.add(event.key, publish)
         propagation.write(event.carrier, context, text)
@@ -97,13 +89,13 @@ class Publishes:
         """Do the same with what is worked out once for all publishes of a pattern, unless there is more to this one."""
         instruments, outside = self._instruments, otel_context.get_current()
         _, job, carrier, at_ns, _ = event
-        common: _Common | None = job.pattern.prepared or self._prepare(job.pattern)
+        words: PublishWords | None = job.pattern.prepared or publish_words.prepare(job.pattern, instruments.wishes)
         context = self._commands.caller(at_ns)
         origin = origin_of(context)
         is_first = origin is None or (origin.job_id != job.id and origin.options is NOTHING)
         is_first = is_first and (job.workflow_id is None or job.pattern.example.continues is None)
         is_alone = is_first and c.MEMBERS_FIELD not in carrier and batch_of(context) is None
-        if common is None or not is_alone or chosen_around() is not NOTHING or not instruments.has_sdk:
+        if words is None or not is_alone or chosen_around() is not NOTHING or not instruments.has_sdk:
             self.started(event.whole())
             return
         series = instruments.metrics.of_publish(job.pattern.example)
@@ -112,10 +104,10 @@ class Publishes:
         if verdict.begins_trace:
             self._put(event.whole(), outside, context, origin, NOTHING, series, verdict)
             return
-        describe = partial(_said_by_pattern, common.attributes, job, origin)
+        describe = partial(publish_words.of_publish_by_pattern, words.attributes, job, origin)
         start_span, tracer = instruments.beginnings.start_span, instruments.tracer
-        span, _ = start_span(tracer, common.name, context, SpanKind.PRODUCER, at_ns, describe)
-        text = _simple_text(at_ns, verdict, job, origin, common.queue)
+        span, _ = start_span(tracer, words.name, context, SpanKind.PRODUCER, at_ns, describe)
+        text = publish_words.simple_field(at_ns, verdict, job, origin, words.queue)
         if span.get_span_context().is_valid:
             self._begin(event, _OpenPublish(span, outside, at_ns, series, _command_id(origin)), context, text)
         else:
@@ -132,7 +124,7 @@ class Publishes:
         verdict: Verdict,
     ) -> None:
         members, batch = _members(event), batch_of(context)
-        text = _text(event, origin, called, verdict, members)
+        text = publish_words.field_of(event, origin, called, verdict, members)
         summary, span = None, None
         if verdict.is_summarised:
             summary = summaries.join(event, self._instruments, context, origin)
@@ -202,26 +194,11 @@ class Publishes:
 
     def _start(self, event: PublishStarted, context: Context, origin: Origin | None, members: Members | None) -> Span:
         name = job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
-        describe = partial(_said, event, origin, members)
+        describe = partial(publish_words.of_publish, event, origin, members)
         tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
         is_linked = members is not None
         span, _ = start_span(tracer, name, context, SpanKind.PRODUCER, event.at_ns, describe, is_described=is_linked)
         return span
-
-    def _prepare(self, pattern: Pattern) -> _Common | None:
-        """Work out what all publishes of a pattern say; None: they are told whole."""
-        example: PublishStarted = pattern.example
-        job = example.job
-        is_traced = self._instruments.wishes.are_traced(example.options, job.name)
-        is_first = job.attempt == 1 and job.scheduled_ns is None and job.scheduled_by is None
-        # A workflow that the library's message does not carry goes into our field.
-        is_simple = is_first and job.group_id is None and not example.is_root and not example.continues
-        if not is_simple or not is_traced or example.options.args:
-            return None
-        name = job_attributes.span_name(c.OPERATION_PUBLISH, job.name)
-        common = _Common(name, job_attributes.of_publish(job, example.broker, None), _told_queue(job))
-        pattern.prepared = common
-        return common
 
     def _told_alone(self, publish: _OpenPublish) -> Span:
         """Return a span of its own for a publish of a summary that failed: failures are never summarised."""
@@ -246,19 +223,6 @@ class Publishes:
         flight_log.finished(span, event.at_ns)
         span.end(event.at_ns)
         flight_log.closed(span)
-
-
-def _said(event: PublishStarted, origin: Origin | None, members: Members | None) -> Said:
-    attributes = job_attributes.of_publish(event.job, event.broker, origin)
-    if members is not None and members.omitted:
-        attributes[c.JOBSPAN_LINK_OMITTED] = members.omitted
-    if event.options.args:
-        attributes.update(arguments.attributes_of(event.arguments))
-    return attributes, relation.member_links(members), None
-
-
-def _said_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Origin | None) -> Said:
-    return job_attributes.of_publish_by_pattern(common, job, origin), (), None
 
 
 def _pass_on(event: PublishStarted | PublishByPattern, context: Context, text: str) -> None:
@@ -294,64 +258,5 @@ def _members(event: PublishStarted) -> Members | None:
     return field.members if field is not None else None
 
 
-def _text(
-    event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: Verdict, members: Members | None
-) -> str:
-    """Return our field; most jobs have little to say in it."""
-    job, queue = event.job, _told_queue(event.job)
-    has_workflow = event.continues is not None and (job.workflow_id is not None or job.group_id is not None)
-    previous = _previous_attempt(job, origin) if origin else None
-    is_simple = called is NOTHING and members is None and previous is None and not verdict.begins_trace
-    if is_simple and not has_workflow and job.scheduled_ns is None and job.scheduled_by is None:
-        return _simple_text(event.at_ns, verdict, job, origin, queue)
-    field = MessageField(
-        published_ms=event.at_ns // 1_000_000,
-        scheduled_ms=job.scheduled_ns // 1_000_000 if job.scheduled_ns is not None else None,
-        command_id=origin.command_id if origin else None,
-        command_name=origin.command_name if origin else None,
-        parent_job_id=job_attributes.parent_id(job, origin) if origin else None,
-        previous_attempt=previous,
-        depth=1 + (origin.depth if origin else 0),
-        trace_started_ms=verdict.trace_started_ns // 1_000_000,
-        begins_trace=verdict.begins_trace,
-        queue=queue,
-        scheduled_by=job.scheduled_by,
-        schedule_name=job.schedule_name,
-        members=members,
-        workflow_id=job.workflow_id if has_workflow else None,
-        group_id=job.group_id if has_workflow else None,
-        options=called,
-    )
-    return message_field.encode(field)
-
-
-def _simple_text(
-    at_ns: int, verdict: Verdict, job: Job | JobByPattern, origin: Origin | None, queue: str | None
-) -> str:
-    if origin is None:
-        return message_field.simple(at_ns, 1, verdict.trace_started_ns, queue)
-    return message_field.simple(
-        at_ns,
-        1 + origin.depth,
-        verdict.trace_started_ns,
-        queue,
-        origin.command_id,
-        origin.command_name,
-        job_attributes.parent_id(job, origin),
-    )
-
-
-def _told_queue(job: Job) -> str | None:
-    """Return the queue where it is not the routing key, which the worker knows."""
-    return job.queue if job.routing_key is not None and job.routing_key != job.queue else None
-
-
 def _command_id(origin: Origin | None) -> str | None:
     return origin.command_id if origin is not None else None
-
-
-def _previous_attempt(job: Job, origin: Origin) -> tuple[str, str] | None:
-    # A task that replaces itself keeps its id and begins again with the first attempt; one without spans has no link.
-    if origin.job_id is not None and origin.job_id == job.id and job.attempt > 1 and origin.span.is_valid:
-        return f"{origin.span.trace_id:032x}", f"{origin.span.span_id:016x}"
-    return None

@@ -11,38 +11,37 @@ from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
     Span,
-    SpanContext,
     SpanKind,
 )
 
 from jobspan import conventions as c
 from jobspan.events import RunAbandoned, RunByPattern, RunFinished, RunStarted
 from jobspan.job_options import JobOptions
-from jobspan.jobs import Job, Outcome
-from jobspan.patterns import Pattern, whole
+from jobspan.jobs import Outcome
+from jobspan.patterns import whole
 from jobspan.probes.run_cost import RunCost
 from jobspan.recording import (
     active,
-    arguments,
     job_attributes,
     message_field,
     propagation,
     redelivery,
     relation,
     run_facts,
+    run_words,
     summaries,
 )
-from jobspan.recording.contexts import inside_with, span_in
+from jobspan.recording.contexts import inside_with
 from jobspan.recording.exceptions import ExceptionText, shortened, type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.interrupts import is_interrupt
-from jobspan.recording.message_field import NOTHING
 from jobspan.recording.open_spans import OpenSpans
 from jobspan.recording.origin import ORIGIN
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.redelivery import Untold
 from jobspan.recording.run_origin import PendingRun, as_called
+from jobspan.recording.run_words import NESTED, RunWords
 from jobspan.recording.sdk.attributes import Said, add
 from jobspan.recording.series import Series
 from jobspan.recording.status import error_type_of, set_status
@@ -58,15 +57,7 @@ class _OpenRun(NamedTuple):
     untold: Untold | None = None
 
 
-class _Common(NamedTuple):
-    """What all run spans of a pattern say."""
-
-    name: str
-    attributes: dict[str, Any]
-
-
 _UNSAID: Said = {}, (), None
-_NESTED = "child+link"
 
 
 class RunSpans:
@@ -90,8 +81,8 @@ class RunSpans:
         if self._open.get(event.key) is not None:
             return
         _, job, _, at_ns, _, _ = event
-        common: _Common | None = job.pattern.prepared or self._prepare(job.pattern)
-        if common is None or not self._instruments.has_sdk:
+        words: RunWords | None = job.pattern.prepared or run_words.prepare(job.pattern, self._instruments.wishes)
+        if words is None or not self._instruments.has_sdk:
             self.started(event.whole())
             return
         outside, example = otel_context.get_current(), job.pattern.example
@@ -101,13 +92,13 @@ class RunSpans:
             return
         series = self._instruments.metrics.of_run(example, example.job.queue)
         lost = redelivery.lost_before(example, job.id) if example.is_safe else None
-        describe = partial(_said_by_pattern, common.attributes, event, incoming, outside, lost)
+        describe = partial(run_words.of_run_by_pattern, words.attributes, event, incoming, outside, lost)
         tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
         span, said = start_span(
-            tracer, common.name, incoming.context, SpanKind.CONSUMER, at_ns, describe, is_described=series is not None
+            tracer, words.name, incoming.context, SpanKind.CONSUMER, at_ns, describe, is_described=series is not None
         )
         if span.get_span_context().is_valid:
-            self._begin(event, example, span, said, incoming, _NESTED, example.options, outside, series, None)
+            self._begin(event, example, span, said, incoming, NESTED, example.options, outside, series, None)
         else:
             self._started(event.whole(), outside, incoming)
 
@@ -122,7 +113,7 @@ class RunSpans:
             self._pass_on(event, outside, origin, context, series)
             return
         lost = redelivery.lost_before(event, event.job.id)
-        describe = partial(_said, event, incoming, job, wanted, kind, outside, lost)
+        describe = partial(run_words.of_run, event, incoming, job, wanted, kind, outside, lost)
         name = job_attributes.span_name(c.OPERATION_RUN, job.name)
         tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
         span, said = start_span(
@@ -193,17 +184,6 @@ class RunSpans:
         self._open.add(event.key, run)
         run.cost.begin()
         otel_context.attach(inside)
-
-    def _prepare(self, pattern: Pattern) -> _Common | None:
-        """Work out what all runs of a pattern say; None: they are told whole."""
-        example: RunStarted = pattern.example
-        wishes, wanted, name = self._instruments.wishes, example.options, example.job.name
-        is_usual = wishes.relation(wanted) == _NESTED and wishes.are_traced(wanted, name) and not wanted.args
-        if example.eager or example.job.is_redelivered or example.job.scheduled_ns is not None or not is_usual:
-            return None
-        common = _Common(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.of_run(example, NOTHING))
-        pattern.prepared = common
-        return common
 
     def _measure(self, cost: RunCost, event: RunStarted, wanted: JobOptions) -> None:
         cost.measure_cpu(event.cpu)
@@ -298,41 +278,3 @@ class RunSpans:
             run.cost.end()
             flight_log.unwinding(run.span, event.ended.at_ns if event.ended is not None else None)
             otel_context.attach(run.outside)
-
-
-def _said(
-    event: RunStarted,
-    incoming: Incoming,
-    job: Job,
-    wanted: JobOptions,
-    kind: str,
-    outside: Context,
-    lost: tuple[str, str] | None,
-) -> Said:
-    """Return what a run's span says when it begins; ``lost``: trace and span of the one before it that was."""
-    attributes = job_attributes.of_run(event, incoming.field, job)
-    if wanted.args:
-        attributes.update(arguments.attributes_of(event.arguments))
-    # An eager run is the child of the span that is current around it.
-    ambient = None if event.eager else span_in(outside).get_span_context()
-    return _linked(attributes, incoming, kind, ambient, lost)
-
-
-def _said_by_pattern(
-    common: dict[str, Any], event: RunByPattern, incoming: Incoming, outside: Context, lost: tuple[str, str] | None
-) -> Said:
-    attributes = job_attributes.of_run_by_pattern(common, event, incoming.field)
-    return _linked(attributes, incoming, _NESTED, span_in(outside).get_span_context(), lost)
-
-
-def _linked(
-    attributes: dict[str, Any],
-    incoming: Incoming,
-    kind: str,
-    ambient: SpanContext | None,
-    lost: tuple[str, str] | None,
-) -> Said:
-    if lost is not None:
-        attributes[c.JOBSPAN_JOB_REDELIVERED] = True
-    links = relation.links_of(incoming, kind, ambient, lost)
-    return attributes, links, attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ _MOST_CONNECTED = 100
 _MOST_RETRIES = 2**62
 _connected: dict[Any, Broker] = {}
 _NO_LIMITS = None, None
-_WITHOUT_LIMITS: tuple[Any, ...] = (None, [None, None], (None, None))
+WITHOUT_LIMITS: tuple[Any, ...] = (None, [None, None], (None, None))
 _DELAYED_EXCHANGE = "celery_delayed"
 _DELAY_BITS = re.compile(r"^(?:[01]\.){28}")
 _brokers: weakref.WeakKeyDictionary[Celery, Broker] = weakref.WeakKeyDictionary()
@@ -74,7 +74,7 @@ def job_from_headers(
     said = headers if "id" in headers else body if isinstance(body, Mapping) else {}
     retries, limits, priority = said.get("retries"), said.get("timelimit"), properties.get("priority")
     eta, expires = said.get("eta"), said.get("expires")
-    soft, hard = _NO_LIMITS if limits in _WITHOUT_LIMITS else _limits(limits)
+    soft, hard = _NO_LIMITS if limits in WITHOUT_LIMITS else _limits(limits)
     routing_key = _asked_routing_key(exchange, routing_key)
     return Job(
         framework=Framework.CELERY,
@@ -99,26 +99,6 @@ def passes_simply(headers: Mapping[str, Any]) -> bool:
     return "id" in headers and headers.get("eta") is None and not headers.get("retries")
 
 
-def key_of_publish(
-    name: str | None,
-    headers: Mapping[str, Any],
-    properties: Mapping[str, Any],
-    exchange: Any,
-    routing_key: str | None,
-    others: tuple[Any, ...],
-) -> Hashable:
-    """Return what decides all that is told of a publish that ``passes_simply``, but for ids and times.
-
-    ``others`` goes into it. None: there is more to it.
-    """
-    if headers.get("group") or headers.get("expires") or properties.get("priority") or name == CHORD_UNLOCK:
-        return None
-    if not routing_key or headers.get("timelimit") not in _WITHOUT_LIMITS:
-        return None
-    options = options_of(others[-1])
-    return name, headers.get("task"), options, getattr(exchange, "name", exchange), routing_key, others
-
-
 def declared_queue(exchange: Any, routing_key: str | None, declared: Any) -> str | None:
     """Return the queue that a message goes to where it is not the routing key: its exchange leads there by that one.
 
@@ -139,7 +119,7 @@ def job_from_request(task: Task, request: Context) -> Job:
     route = request.delivery_info or {}
     routing_key, priority = route.get("routing_key"), route.get("priority")
     retries, limits, eta, expires = request.retries, request.timelimit, request.eta, request.expires
-    soft, hard = _NO_LIMITS if limits in _WITHOUT_LIMITS else _limits(limits)
+    soft, hard = _NO_LIMITS if limits in WITHOUT_LIMITS else _limits(limits)
     attempt = _attempt(retries) if retries else 1
     return Job(
         framework=Framework.CELERY,
@@ -159,20 +139,6 @@ def job_from_request(task: Task, request: Context) -> Job:
         routing_key=routing_key,
         is_redelivered=bool(route.get("redelivered")),
     )
-
-
-def key_of_run(task: Task, request: Context, options: JobOptions) -> Hashable:
-    """Return what decides all that is told of a run as it begins, but for ids and times; None: there is more to it."""
-    if request.retries or request.eta or request.expires or request.group or request.is_eager:
-        return None
-    route = request.delivery_info or {}
-    routing_key = route.get("routing_key")
-    if not routing_key or route.get("priority") or route.get("redelivered"):
-        return None
-    if request.timelimit not in _WITHOUT_LIMITS:
-        return None
-    limit = max_attempts(task) if getattr(task, "autoretry_for", None) else None
-    return task, routing_key, request.hostname, options, task.acks_late, limit, task.soft_time_limit, task.time_limit
 
 
 def job_from_message(message: Any, name: str | None = None) -> Job:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jobspan.events import Arguments, JobSink, PublishByPattern, PublishFinished, PublishStarted
+from jobspan.instrumentors.celery.keys import key_of_publish
 from jobspan.instrumentors.celery.mapping import (
     CHORD_UNLOCK,
     arguments_of,
@@ -21,7 +22,6 @@ from jobspan.instrumentors.celery.mapping import (
     declared_queue,
     job_from_call,
     job_from_headers,
-    key_of_publish,
     options_of,
     passes_simply,
     task_of,

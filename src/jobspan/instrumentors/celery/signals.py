@@ -16,6 +16,7 @@ from jobspan import conventions as c
 from jobspan.events import CpuScope, JobDropped, JobSink, PassingRun, RunAbandoned, RunByPattern, RunStarted
 from jobspan.instrumentors.celery.children import memory_limit_bytes
 from jobspan.instrumentors.celery.green import cpu_scope
+from jobspan.instrumentors.celery.keys import key_of_run
 from jobspan.instrumentors.celery.mapping import (
     EAGER_BROKER,
     RECEIVED,
@@ -24,7 +25,6 @@ from jobspan.instrumentors.celery.mapping import (
     carrier_of,
     function_name,
     job_from_request,
-    key_of_run,
     options_of,
 )
 from jobspan.instrumentors.celery.outcomes import how_it_ended

@@ -1,0 +1,80 @@
+"""What a run's span says when it begins: its attributes and links, worked out once where runs differ little."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext
+
+from jobspan import conventions as c
+from jobspan.events import RunByPattern, RunStarted
+from jobspan.job_options import JobOptions
+from jobspan.jobs import Job
+from jobspan.patterns import Pattern
+from jobspan.recording import arguments, job_attributes, relation
+from jobspan.recording.contexts import span_in
+from jobspan.recording.message_field import NOTHING
+from jobspan.recording.propagation import Incoming
+from jobspan.recording.sdk.attributes import Said
+from jobspan.recording.wishes import Wishes
+
+NESTED = "child+link"
+
+
+class RunWords(NamedTuple):
+    """The name and the attributes that all run spans of a pattern have."""
+
+    name: str
+    attributes: dict[str, Any]
+
+
+def prepare(pattern: Pattern, wishes: Wishes) -> RunWords | None:
+    """Work out what all runs of a pattern say; None: they are told whole."""
+    example: RunStarted = pattern.example
+    wanted, name = example.options, example.job.name
+    is_usual = wishes.relation(wanted) == NESTED and wishes.are_traced(wanted, name) and not wanted.args
+    if example.eager or example.job.is_redelivered or example.job.scheduled_ns is not None or not is_usual:
+        return None
+    words = RunWords(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.of_run(example, NOTHING))
+    pattern.prepared = words
+    return words
+
+
+def of_run(
+    event: RunStarted,
+    incoming: Incoming,
+    job: Job,
+    wanted: JobOptions,
+    kind: str,
+    outside: Context,
+    lost: tuple[str, str] | None,
+) -> Said:
+    """Return what a run's span says when it begins; ``lost``: trace and span of the one before it that was."""
+    attributes = job_attributes.of_run(event, incoming.field, job)
+    if wanted.args:
+        attributes.update(arguments.attributes_of(event.arguments))
+    # An eager run is the child of the span that is current around it.
+    ambient = None if event.eager else span_in(outside).get_span_context()
+    return _linked(attributes, incoming, kind, ambient, lost)
+
+
+def of_run_by_pattern(
+    common: dict[str, Any], event: RunByPattern, incoming: Incoming, outside: Context, lost: tuple[str, str] | None
+) -> Said:
+    """Return the same for a run of a pattern; ``common`` is what all of them say."""
+    attributes = job_attributes.of_run_by_pattern(common, event, incoming.field)
+    return _linked(attributes, incoming, NESTED, span_in(outside).get_span_context(), lost)
+
+
+def _linked(
+    attributes: dict[str, Any],
+    incoming: Incoming,
+    kind: str,
+    ambient: SpanContext | None,
+    lost: tuple[str, str] | None,
+) -> Said:
+    if lost is not None:
+        attributes[c.JOBSPAN_JOB_REDELIVERED] = True
+    links = relation.links_of(incoming, kind, ambient, lost)
+    return attributes, links, attributes.pop(c.JOBSPAN_JOB_WAIT_PREFETCHED, None)
