@@ -12,12 +12,13 @@ from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackT, Meter, NoOpMeter
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import Span
 
 from jobspan import conventions as c
 from jobspan.events import JobDropped, PublishStarted, RunFinished, RunLost, RunStarted
 from jobspan.jobs import Job, Outcome
 from jobspan.recording import active, counts
+from jobspan.recording.contexts import inside
 from jobspan.recording.sdk.inherited_values import forget_values, has_readers
 from jobspan.recording.series import Series, few_error_types, job_attributes, series_of
 
@@ -194,7 +195,7 @@ def _counter(meter: Meter, name: str) -> Any:
 
 def _inside(span: Span) -> Context:
     """Return a context from which an exemplar takes the span's ids, whatever is current."""
-    return set_span_in_context(span, _NOWHERE)
+    return inside(span, _NOWHERE)
 
 
 def _with_error(said: dict[str, Any], error_type: str | None) -> dict[str, Any]:

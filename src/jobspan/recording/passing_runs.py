@@ -11,13 +11,12 @@ from weakref import ref
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import set_span_in_context
 
 from jobspan import conventions as c
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Job
 from jobspan.probes.run_cost import RunCost
-from jobspan.recording import message_field, propagation
+from jobspan.recording import contexts, message_field, propagation
 from jobspan.recording.idle import is_idle
 from jobspan.recording.instruments import Instruments
 from jobspan.recording.origin import ORIGIN, UNKNOWN, Origin
@@ -70,7 +69,7 @@ class PassingRuns:
             span = instruments.unsampled_span()
             if span is None:
                 return None
-            inside = set_span_in_context(span, context)
+            inside = contexts.inside(span, context)
         return PassedBy(job, carrier, Incoming(context, publisher, message_field.NOTHING), inside, at_ns)
 
 
@@ -96,7 +95,7 @@ class PassedBy(Unrecorded):
         """Make its message's context current."""
         # It counts among the runs that are open, and so in what is said of those beside it.
         self._cost.begin()
-        inside = otel_context.set_value(ORIGIN, self, self._inside)
+        inside = contexts.with_value(self._inside, ORIGIN, self)
         self._around = ref(inside)
         otel_context.attach(inside)
 

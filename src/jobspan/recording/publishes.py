@@ -196,8 +196,7 @@ class Publishes:
         name = job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
         describe = partial(publish_words.of_publish, event, origin, members)
         tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
-        is_linked = members is not None
-        span, _ = start_span(tracer, name, context, SpanKind.PRODUCER, event.at_ns, describe, is_described=is_linked)
+        span, _ = start_span(tracer, name, context, SpanKind.PRODUCER, event.at_ns, describe)
         return span
 
     def _told_alone(self, publish: _OpenPublish) -> Span:

@@ -31,7 +31,7 @@ from jobspan.recording import (
     run_words,
     summaries,
 )
-from jobspan.recording.contexts import inside_with
+from jobspan.recording.contexts import inside_with, with_value
 from jobspan.recording.exceptions import ExceptionText, shortened, type_name
 from jobspan.recording.flight_log import flight_log
 from jobspan.recording.instruments import Instruments, call_hook, say_once_that_nothing_records
@@ -178,7 +178,7 @@ class RunSpans:
         self, event: RunStarted, outside: Context, origin: PendingRun, context: Context, series: Series | None
     ) -> None:
         """Let a job run in its caller's context, without a span of its own."""
-        inside = otel_context.set_value(ORIGIN, origin, context)
+        inside = with_value(context, ORIGIN, origin)
         # It counts among the runs that are open, and so in what is said of those beside it.
         run = _OpenRun(INVALID_SPAN, outside, event.at_ns, None, RunCost(), series)
         self._open.add(event.key, run)

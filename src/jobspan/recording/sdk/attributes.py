@@ -56,22 +56,18 @@ class Beginnings:
         Returns:
             The span and what it says; None where nobody wants to know.
         """
-        are_seen = self.are_seen(tracer)
-        if are_seen or is_described:
+        if self.are_seen(tracer):
             said = describe()
-            if are_seen:
-                return tracer.start_span(name, context, kind, said[0], said[1], at_ns), said
-            span = tracer.start_span(name, context, kind, None, said[1], at_ns)
-            if span.is_recording():
-                add(span, said[0])
-            return span, said
+            return tracer.start_span(name, context, kind, said[0], said[1], at_ns), said
         span = tracer.start_span(name, context, kind, None, (), at_ns)
-        if not span.is_recording():
+        is_recorded = span.is_recording()
+        if not is_recorded and not is_described:
             return span, None
         said = describe()
-        add(span, said[0])
-        for link in said[1]:
-            add_link(span, link)
+        if is_recorded:
+            add(span, said[0])
+            for link in said[1]:
+                add_link(span, link)
         return span, said
 
     def are_seen(self, tracer: Tracer) -> bool:
