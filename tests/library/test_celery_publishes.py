@@ -197,14 +197,14 @@ def test_the_users_headers_and_stamps_arrive_and_his_own_mapping_is_untouched(
         def on_signature(self, sig: Any, **headers: Any) -> dict[str, str]:
             return {"tenant": "acme"}
 
-    headers = {"mine": "yes", "traceparent": "mine too"}
+    headers = {"mine": "yes", "traceparent": "mine too", "baggage": "tenant=acme"}
     add.apply_async((1,), headers=headers)
     stamped = group(add.s(1), add.s(2))
     stamped.stamp(visitor=Stamps())
     stamped.delay()
     plain, *others = waiting(app)
-    assert headers == {"mine": "yes", "traceparent": "mine too"}
-    assert plain.headers["mine"] == "yes"
+    assert headers == {"mine": "yes", "traceparent": "mine too", "baggage": "tenant=acme"}
+    assert (plain.headers["mine"], plain.headers["baggage"]) == ("yes", "tenant=acme")
     assert [message.headers["stamps"] for message in others] == [{"tenant": "acme"}] * 2
     assert {parent_on(message) for message in (plain, *others)} == {s.span_id for s in publishes(instrumentation)}
 

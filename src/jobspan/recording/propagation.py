@@ -18,6 +18,7 @@ from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.message_field import NOTHING, MessageField
 
 _logger = logging.getLogger("jobspan.propagation")
+_BAGGAGE = "baggage"
 _said_nothing_travels = False
 _known: tuple[TextMapPropagator | None, frozenset[str]] = None, frozenset()
 
@@ -47,15 +48,18 @@ _GETTER = _TextGetter()
 def write(carrier: MutableMapping[str, Any], context: Context, field: str) -> None:
     """Put the context and our field, as it is written, on a message that is about to leave.
 
-    What an earlier attempt left there is removed first: libraries copy headers into retries.
+    What an earlier attempt left there is removed first: libraries copy headers into retries. Baggage that came without
+    our field is the caller's own header, which only baggage of the context takes the place of.
     """
     propagator = propagate.get_global_textmap()
     names = _fields_of(propagator)
     if not names:
         _say_once_that_nothing_travels()
     if not names.isdisjoint(carrier):
+        is_copied = c.FIELD in carrier
         for name in names:
-            carrier.pop(name, None)
+            if is_copied or name != _BAGGAGE:
+                carrier.pop(name, None)
     if not (w3c.is_default(propagator) and w3c.injected(carrier, context)):
         propagator.inject(carrier, context=context)
     carrier[c.FIELD] = field

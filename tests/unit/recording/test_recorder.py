@@ -431,9 +431,25 @@ def test_a_run_that_another_process_tells_has_its_own_times_and_pid(recorded: Re
 
 
 def test_what_an_earlier_attempt_left_on_the_message_does_not_travel_on(recorded: Recorded) -> None:
-    carrier = publish(recorded, carrier={"baggage": "tenant=old", "tracestate": "old=1", "traceparent": "old"})
+    left = {"baggage": "tenant=old", "tracestate": "old=1", "traceparent": "old", "jobspan-context": "1;t=1"}
+    carrier = publish(recorded, carrier=left)
     assert sorted(carrier) == ["jobspan-context", "traceparent"]
     assert recorded.spans[0].trace_id in carrier["traceparent"]
+
+
+def test_baggage_that_the_caller_put_on_the_message_by_hand_travels_on(recorded: Recorded) -> None:
+    carrier = publish(recorded, carrier={"baggage": "tenant=acme", "tracestate": "old=1", "traceparent": "old"})
+    assert sorted(carrier) == ["baggage", "jobspan-context", "traceparent"]
+    recorded.tell(run_started(carrier=carrier))
+    assert baggage.get_baggage("tenant") == "acme"
+    recorded.tell(run_finished())
+
+
+def test_baggage_of_the_context_takes_the_place_of_what_the_caller_put_by_hand(recorded: Recorded) -> None:
+    token = attach(baggage.set_baggage("tenant", "new"))
+    carrier = publish(recorded, carrier={"baggage": "tenant=old"})
+    detach(token)
+    assert carrier["baggage"] == "tenant=new"
 
 
 def test_a_retry_keeps_the_parent_of_its_first_attempt(recorded: Recorded) -> None:

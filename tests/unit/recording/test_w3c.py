@@ -102,7 +102,8 @@ def test_all_else_is_left_to_the_propagators(carrier: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("context", "is_short"), CONTEXTS.values(), ids=CONTEXTS)
 def test_a_message_is_written_as_the_propagators_write_it(context: Context, is_short: bool) -> None:
-    ours: dict[str, Any] = {"traceparent": "old", "tracestate": "old=1", "baggage": "old=1", "mine": 1}
+    left = {"traceparent": "old", "tracestate": "old=1", "baggage": "old=1", c.FIELD: "1;t=0"}
+    ours: dict[str, Any] = {**left, "mine": 1}
     theirs: dict[str, Any] = {"mine": 1}
 
     propagation.write(ours, context, "1;t=1")
