@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import (
@@ -120,6 +120,39 @@ def test_a_processor_of_the_users_sees_what_a_span_begins_with_also_when_it_come
     provider.add_span_processor(looking)
     begun(tracer, PLAIN, "b", beginnings).end()
     provider.shutdown()
+
+    assert looking.seen == [PLAIN]
+
+
+class LookingForAll(SynchronousMultiSpanProcessor):
+    """Looks at each span that begins, before it is shown to those behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # the SDK's has no types
+        self.looking = Looking()
+
+    def on_start(self, span: Any, parent_context: Context | None = None) -> None:
+        self.looking.on_start(span)
+        super().on_start(span, parent_context)
+
+
+def test_a_processor_of_the_users_around_all_others_sees_what_a_span_begins_with() -> None:
+    multi = LookingForAll()
+    provider = TracerProvider(active_span_processor=multi, shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+
+    begun(provider.get_tracer("jobspan"), PLAIN)
+
+    assert multi.looking.seen == [PLAIN]
+
+
+def test_a_processor_of_the_sdk_that_was_given_another_on_start_sees_what_a_span_begins_with() -> None:
+    provider, looking = TracerProvider(shutdown_on_exit=False), Looking()
+    processor = SimpleSpanProcessor(InMemorySpanExporter())
+    processor.on_start = looking.on_start  # type: ignore[method-assign]  # as Traceloop's SDK does
+    provider.add_span_processor(processor)
+
+    begun(provider.get_tracer("jobspan"), PLAIN)
 
     assert looking.seen == [PLAIN]
 

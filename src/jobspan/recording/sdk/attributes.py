@@ -21,6 +21,7 @@ from jobspan.recording.sdk.sampling import is_blind
 _TRACE = "opentelemetry.sdk.trace"
 _EXPORT = "opentelemetry.sdk.trace.export"
 _PROCESSORS = frozenset({"BatchSpanProcessor", "SimpleSpanProcessor"})
+_MULTI_PROCESSORS = frozenset({"SynchronousMultiSpanProcessor", "ConcurrentMultiSpanProcessor"})
 _CLEAN = frozenset({str, int, float, bool})
 
 
@@ -75,11 +76,13 @@ class Beginnings:
         # The API's tracer of before a provider was set stands before the real one.
         real: Any = tracer._tracer if type(tracer) is ProxyTracer else tracer
         try:
-            sampler, processors = real.sampler, real.span_processor._span_processors
+            sampler, multi = real.sampler, real.span_processor
+            processors = multi._span_processors
         except AttributeError:  # not the SDK's
             return not isinstance(real, NoOpTracer)
         if sampler is not self._sampler or processors is not self._processors:
-            self._are_seen = not (type(real).__module__ == _TRACE and is_blind(sampler) and _are_blind(processors))
+            is_known = type(real).__module__ == _TRACE and _is_as_made(multi, _TRACE, _MULTI_PROCESSORS)
+            self._are_seen = not (is_known and is_blind(sampler) and _are_blind(processors))
             self._sampler, self._processors = sampler, processors
         return self._are_seen
 
@@ -134,4 +137,10 @@ def _bounded(*items: tuple[str, Any]) -> Any:
 
 def _are_blind(processors: Any) -> bool:
     """Say whether no processor looks at a span that begins: the SDK's own that export do not."""
-    return all(type(each).__module__ == _EXPORT and type(each).__name__ in _PROCESSORS for each in processors)
+    return all(_is_as_made(each, _EXPORT, _PROCESSORS) for each in processors)
+
+
+def _is_as_made(processor: Any, module: str, names: frozenset[str]) -> bool:
+    """Say whether a processor is one of the SDK's, which nobody has given another ``on_start``, as some vendors do."""
+    kind = type(processor)
+    return kind.__module__ == module and kind.__name__ in names and "on_start" not in vars(processor)
