@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanKind
 
 from jobspan import conventions as c
 from jobspan.flight.records import SpanRecord
@@ -12,8 +12,9 @@ from jobspan.recording.instruments import set_error
 
 
 def is_command(record: SpanRecord) -> bool:
-    """Say whether an open record is a command's: runs say which operation they are."""
-    return c.MESSAGING_OPERATION_NAME not in record.attributes
+    """Say whether an open record is a command's: batches say which operation they are."""
+    # Runs and publishes say so too, but a job that sets many attributes, or a low limit, drops the first of them.
+    return record.kind == SpanKind.INTERNAL.value and c.MESSAGING_OPERATION_NAME not in record.attributes
 
 
 def as_lost(record: SpanRecord) -> SpanRecord:

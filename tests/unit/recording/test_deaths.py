@@ -221,6 +221,15 @@ def test_a_run_that_swallowed_its_exit_ended_as_it_did_unless_the_library_ended_
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_run_of_whose_attributes_the_first_were_dropped_is_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "4")
+    without_warnings = "import logging; logging.disable()"
+    assert said(tmp_path, without_warnings, A_RUN_IS_KILLED, "tell(died)", PRINTED) == "lost worker_lost 0"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_run_that_a_dead_process_left_is_measured_once_as_it_is_told(tmp_path: Path) -> None:
     def counted(*steps: str, args: tuple[str, ...] = ()) -> str:
         return said(tmp_path, METERS, A_RUN_IS_KILLED, *steps, COUNTED, args=args)
