@@ -7,18 +7,30 @@ import random
 import threading
 from typing import Any
 
+import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from jobspan import conventions as c
 from jobspan.recording.instruments import Instruments
-from jobspan.recording.sdk.ids import OwnIds, give_to
+from jobspan.recording.sdk.ids import OwnIds, give_to, unsampled_span
 from jobspan.settings import Settings
 
 
 class Counting(RandomIdGenerator):
     """A generator of the user's own."""
+
+
+class Numbered(IdGenerator):
+    """A generator of the user's own whose ids are not random."""
+
+    def generate_span_id(self) -> int:
+        return 1
+
+    def generate_trace_id(self) -> int:
+        return 1
 
 
 def started(provider: Any) -> trace.SpanContext:
@@ -53,6 +65,18 @@ def test_a_generator_that_the_user_set_is_left_alone() -> None:
     provider = TracerProvider(id_generator=Counting())
     tracer: Any = Instruments(Settings(), "0", tracer_provider=provider).tracer
     assert type(tracer.id_generator) is Counting
+
+
+@pytest.mark.parametrize("generator", [None, Counting(), Numbered()], ids=["ours", "the user's", "not random"])
+def test_an_unsampled_span_made_without_the_sampler_has_the_flags_of_the_sdks(generator: IdGenerator | None) -> None:
+    provider = TracerProvider(sampler=ALWAYS_OFF, id_generator=generator, shutdown_on_exit=False)
+    tracer = Instruments(Settings(), "0", tracer_provider=provider).tracer
+    theirs, made = (span.get_span_context() for span in (tracer.start_span("x"), unsampled_span(tracer)))
+    assert (made.trace_flags, made.trace_state, made.is_remote) == (
+        theirs.trace_flags,
+        theirs.trace_state,
+        theirs.is_remote,
+    )
 
 
 def test_a_tracer_without_a_provider_is_asked_again_later() -> None:

@@ -11,9 +11,11 @@ import struct
 from typing import Any
 
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.trace import NonRecordingSpan, NoOpTracer, Span, SpanContext, Tracer
+from opentelemetry.trace import NonRecordingSpan, NoOpTracer, Span, SpanContext, TraceFlags, Tracer
 
 _BLOCK = struct.Struct("256Q")
+# Since version 1.42 a trace whose id is random says so.
+_RANDOM = TraceFlags(getattr(TraceFlags, "RANDOM_TRACE_ID", 0))
 
 
 class OwnIds(IdGenerator):
@@ -68,7 +70,8 @@ def give_to(tracer: Tracer) -> bool:
 
 
 def unsampled_span(tracer: Tracer) -> Span:
-    """Return a span of a new trace that is not sampled."""
-    generator: IdGenerator = getattr(getattr(tracer, "_tracer", tracer), "id_generator", OWN_IDS)
-    ids = generator.generate_trace_id(), generator.generate_span_id()
-    return NonRecordingSpan(SpanContext(*ids, is_remote=False))
+    """Return a span of a new trace that is not sampled, with the flags that the SDK's would have."""
+    generator: Any = getattr(getattr(tracer, "_tracer", tracer), "id_generator", OWN_IDS)
+    trace_id, span_id = generator.generate_trace_id(), generator.generate_span_id()
+    flags = _RANDOM if _RANDOM and generator.is_trace_id_random() else None
+    return NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags))
