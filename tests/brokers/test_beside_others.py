@@ -57,6 +57,8 @@ def test_coexist_keeps_both_and_disabling_ours_leaves_theirs(stage: Stage) -> No
     log = work(stage, "contrib_in_child", OTEL_PYTHON_JOBSPAN_COEXIST="true")
     assert scopes(stage) == {"jobspan", "opentelemetry.instrumentation.celery"}
     assert "set aside" not in log
+    # None of theirs, and none of ours, was still current when another job began.
+    assert [link.type for span in stage.collector.spans for link in span.links if link.type == "ambient"] == []
 
 
 def test_theirs_is_not_silenced_where_ours_is_disabled(stage: Stage) -> None:

@@ -58,7 +58,7 @@ class Loading(NamedTuple):
 PROGRAMS = {
     "a script": Loading(SCRIPT, 76, (*READING_SIDE, *DEATHS, *RUNS, *JOBS, *CELERY, *DRAMATIQ, *BY_HAND)),
     "a command": Loading(COMMAND, 77, (*READING_SIDE, *DEATHS, *RUNS, *JOBS, *CELERY, *DRAMATIQ, *BY_HAND)),
-    "a publisher": Loading(PUBLISHER, 97, (*READING_SIDE, *DEATHS[2:], *RUNS, *DRAMATIQ, *BY_HAND)),
+    "a publisher": Loading(PUBLISHER, 99, (*READING_SIDE, *DEATHS[2:], *RUNS, *DRAMATIQ, *BY_HAND)),
 }
 
 

@@ -35,7 +35,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
         from billiard.exceptions import SoftTimeLimitExceeded
 
         from jobspan.instrumentors import schedules
-        from jobspan.instrumentors.celery import canvas, descriptors
+        from jobspan.instrumentors.celery import canvas, descriptors, other_handlers
         from jobspan.instrumentors.celery.children import Children, keep
         from jobspan.instrumentors.celery.last_ends import LastEnds
         from jobspan.instrumentors.celery.main_process import MainProcess, watch
@@ -53,6 +53,7 @@ class CeleryInstrumentor(LibraryInstrumentor):
         patches.on_undo(last_ends.stop_when_all_are_told)
         patches.on_undo(connect(sink, publishing))
         patches.on_undo(last_ends.hear)
+        other_handlers.stand_around(patches)
         watch(MainProcess(sink), patches)
         keep(Children(sink), patches)
         if self._settings.canary:
