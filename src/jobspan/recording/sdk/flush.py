@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from jobspan.recording.sdk.pipeline import exporters_of, providers
+from jobspan.recording.sdk.pipeline import exporters_of, processors_of, providers
 
 _logger = logging.getLogger("jobspan.flush")
 
@@ -206,7 +206,12 @@ def _flush_all(done: threading.Event) -> None:
 def _flush_one(pair: tuple[Any, threading.Event]) -> None:
     provider, is_flushed = pair
     try:
-        provider.force_flush()
+        try:
+            provider.force_flush()
+        except RuntimeError:
+            # A ``ConcurrentMultiSpanProcessor`` has no threads any more when the interpreter exits.
+            for processor in processors_of(provider):
+                processor.force_flush()
     except Exception:
         _logger.debug("flush of %r failed", provider, exc_info=True)
     finally:

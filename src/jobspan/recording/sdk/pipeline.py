@@ -35,14 +35,19 @@ def leads_somewhere(provider: Any) -> bool:
 
 def exporters_of(provider: Any) -> Iterator[Any]:
     """Yield the exporters of a provider of any signal."""
-    pipeline = getattr(provider, "_active_span_processor", None) or getattr(
-        provider, "_multi_log_record_processor", None
-    )
-    processors = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
-    for holder in (*(processors or ()), *readers_of(provider)):
+    for holder in (*processors_of(provider), *readers_of(provider)):
         exporter = _exporter_of(holder)
         if exporter is not None:
             yield exporter
+
+
+def processors_of(provider: Any) -> tuple[Any, ...]:
+    """Return the processors of a provider of spans or logs; none of another provider."""
+    pipeline = getattr(provider, "_active_span_processor", None) or getattr(
+        provider, "_multi_log_record_processor", None
+    )
+    found = getattr(pipeline, "_span_processors", None) or getattr(pipeline, "_log_record_processors", None)
+    return tuple(found or ())
 
 
 def readers_of(provider: Any) -> tuple[Any, ...]:
