@@ -119,6 +119,13 @@ class FlightLog:
         """Say whether what another process may have left would find no room in the SDK's queue, or no collector."""
         return self._unarrived.is_much
 
+    def send(self) -> None:
+        """Have the SDK send what it holds, and wait for it; what it did not hold any more is not waited for again."""
+        finished = list(self._unarrived.slots)
+        flush_spans = getattr(self._provider or get_tracer_provider(), "force_flush", None)
+        if flush_spans is not None and flush_spans():
+            self._unarrived.let_go_of_the_unsent(finished)
+
     def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""
         if self._file is not None or self._is_off:

@@ -73,6 +73,15 @@ class Unarrived:
             give_back(self.file, slot)
             self._forget(span_id)
 
+    def let_go_of_the_unsent(self, finished: Collection[int]) -> None:
+        """Let go of spans that no exporter was given by a flush which began after they had ended, and which ended well.
+
+        A processor of the user's drops what it does not want. What an exporter has given up waits on.
+        """
+        for span_id in finished:
+            if span_id not in self._failed and span_id not in self._confirmed:
+                self.let_go(span_id)
+
     def forget(self) -> None:
         """Begin anew after a fork."""
         self.file, self._asked, self.exporters = None, None, 0

@@ -124,6 +124,14 @@ provider.add_span_processor(BatchSpanProcessor(Slow(), max_queue_size=2_048))
 set_tracer_provider(provider)
 tell = Recorder(Settings(state_dir=sys.argv[1]))
 """
+DROPPING = """
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from jobspan.recording.flight_log import flight_log
+
+class Dropping(BatchSpanProcessor):
+    def on_end(self, span):
+        pass
+"""
 ONE_OF_TWO_NEVER_WORKS = """
 import os, signal, sys, time
 from opentelemetry.sdk.trace import TracerProvider
@@ -266,6 +274,13 @@ def test_more_than_the_sdk_has_room_for_is_told_bit_by_bit(tmp_path: Path) -> No
 def test_children_that_die_at_once_are_told_as_the_sdk_has_room_for_what_they_left(tmp_path: Path) -> None:
     steps = (*FIVE_ARE_KILLED, "wait_until(lambda: len(Slow.told) == 6_000)")
     assert said(tmp_path, MANY_ARE_LEFT, *steps, SENT) == "6000"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_what_a_processor_of_the_users_drops_keeps_no_other_from_being_told(tmp_path: Path) -> None:
+    told_by_a_dropping = MANY_ARE_LEFT.replace("BatchSpanProcessor(Slow()", "Dropping(Slow()")
+    all_are_told = "wait_until(lambda: not flight_log.has_neighbours); print(flight_log.has_neighbours)"
+    assert said(tmp_path, DROPPING, told_by_a_dropping, *FIVE_ARE_KILLED, all_are_told) == "False"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
