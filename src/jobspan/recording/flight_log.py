@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from opentelemetry.trace import Span, get_tracer_provider
 
 from jobspan.probes.memory import resident_bytes
 from jobspan.recording import dropped
-from jobspan.recording.sdk.flush import last, share_the_deadline
+from jobspan.recording.sdk.flush import last, share_the_deadline, watch
 from jobspan.recording.sdk.pipeline import leads_somewhere
 from jobspan.recording.unarrived import MOST_UNARRIVED, Slot, Unarrived, give_back
 
@@ -119,12 +120,10 @@ class FlightLog:
         """Say whether what another process may have left would find no room in the SDK's queue, or no collector."""
         return self._unarrived.is_much
 
-    def send(self) -> None:
-        """Have the SDK send what it holds, and wait for it; what it did not hold any more is not waited for again."""
-        finished = list(self._unarrived.slots)
-        flush_spans = getattr(self._provider or get_tracer_provider(), "force_flush", None)
-        if flush_spans is not None and flush_spans():
-            self._unarrived.let_go_of_the_unsent(finished)
+    def flush_begins(self) -> Callable[[], None]:
+        """Return what is to be done when a flush of the global provider's spans that begins now has ended well."""
+        is_ours = self._provider in (None, get_tracer_provider())
+        return partial(self._unarrived.flushed, list(self._unarrived.slots) if is_ours else ())
 
     def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""
@@ -320,6 +319,7 @@ def _write_cut(file: FlightFile, state: int, record: Plain) -> int | None:
 
 flight_log = FlightLog()
 last(flight_log.close)
+watch(flight_log.flush_begins)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=flight_log.forget)

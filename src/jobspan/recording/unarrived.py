@@ -32,6 +32,7 @@ class Unarrived:
         self._confirmed: Counter[int] = Counter()
         self._times_sent: dict[int, int] = {}
         self._failed: set[int] = set()
+        self._given_up: set[int] = set()
         self._has_failed_last = False
 
     @property
@@ -73,13 +74,13 @@ class Unarrived:
             give_back(self.file, slot)
             self._forget(span_id)
 
-    def let_go_of_the_unsent(self, finished: Collection[int]) -> None:
-        """Let go of spans that no exporter was given by a flush which began after they had ended, and which ended well.
+    def flushed(self, finished: Collection[int]) -> None:
+        """Let go of spans that had ended before a flush that ended well: each exporter was given what it is to have.
 
-        A processor of the user's drops what it does not want. What an exporter has given up waits on.
+        A processor of the user's drops what it does not want there. What an exporter has given up waits on.
         """
         for span_id in finished:
-            if span_id not in self._failed and span_id not in self._confirmed:
+            if span_id not in self._given_up:
                 self.let_go(span_id)
 
     def forget(self) -> None:
@@ -89,6 +90,7 @@ class Unarrived:
         self._confirmed.clear()
         self._times_sent.clear()
         self._failed.clear()
+        self._given_up.clear()
         self._has_failed_last = False
 
     def _arrived(self, span_ids: Collection[int]) -> None:
@@ -102,13 +104,14 @@ class Unarrived:
             slot = slots.get(span_id)
             if slot is not None and not (others and self._is_awaited(file, span_id, slot)):
                 give_back(file, slot)
-                if others:
+                if others or self._given_up:
                     self._forget(span_id)
                 else:
                     slots.pop(span_id, None)
 
     def _gave_up(self, span_ids: Collection[int]) -> None:
         self._has_failed_last = True
+        self._given_up.update(each for each in span_ids if each in self.slots)
         self._failed.update(each for each in span_ids if each in self.slots and each not in self._confirmed)
 
     def _is_awaited(self, file: FlightFile, span_id: int, slot: Slot) -> bool:
@@ -129,6 +132,7 @@ class Unarrived:
         self._confirmed.pop(span_id, None)
         self._times_sent.pop(span_id, None)
         self._failed.discard(span_id)
+        self._given_up.discard(span_id)
 
 
 def give_back(file: FlightFile, slot: Slot) -> None:

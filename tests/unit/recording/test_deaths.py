@@ -132,6 +132,34 @@ class Dropping(BatchSpanProcessor):
     def on_end(self, span):
         pass
 """
+ONE_OF_TWO_HAS_NOT_ALL = """
+import os, sys
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import set_tracer_provider
+from jobspan.recording import Recorder
+from jobspan.recording.sdk.flush import flush_and_leave
+from jobspan.settings import Settings
+from unit.recording.builders import run_finished, run_started
+
+class Works(SpanExporter):
+    def export(self, spans):
+        return SpanExportResult.SUCCESS
+
+class Fails(SpanExporter):
+    def export(self, spans):
+        return SpanExportResult.FAILURE
+
+provider = TracerProvider(shutdown_on_exit=False)
+provider.add_span_processor(Dropping(Works()))
+provider.add_span_processor(BatchSpanProcessor(Fails() if sys.argv[2:] else Works()))
+set_tracer_provider(provider)
+tell = Recorder(Settings(state_dir=sys.argv[1]))
+tell(run_started())
+tell(run_finished())
+flush_and_leave()
+print(len(os.listdir(sys.argv[1])))
+"""
 ONE_OF_TWO_NEVER_WORKS = """
 import os, signal, sys, time
 from opentelemetry.sdk.trace import TracerProvider
@@ -281,6 +309,12 @@ def test_what_a_processor_of_the_users_drops_keeps_no_other_from_being_told(tmp_
     told_by_a_dropping = MANY_ARE_LEFT.replace("BatchSpanProcessor(Slow()", "Dropping(Slow()")
     all_are_told = "wait_until(lambda: not flight_log.has_neighbours); print(flight_log.has_neighbours)"
     assert said(tmp_path, DROPPING, told_by_a_dropping, *FIVE_ARE_KILLED, all_are_told) == "False"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_what_each_exporter_was_given_as_its_processor_wants_is_not_left_for_the_next(tmp_path: Path) -> None:
+    assert said(tmp_path, DROPPING, ONE_OF_TWO_HAS_NOT_ALL) == "0"
+    assert said(tmp_path, "import logging; logging.disable()", DROPPING, ONE_OF_TWO_HAS_NOT_ALL, args=("fails",)) == "1"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

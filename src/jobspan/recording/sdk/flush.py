@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from opentelemetry.trace import get_tracer_provider
+
 from jobspan.recording.sdk.pipeline import exporters_of, processors_of, providers
 
 _logger = logging.getLogger("jobspan.flush")
@@ -25,6 +27,7 @@ _is_in_vain = False
 _askers = 0
 _before: list[Callable[[], None]] = []
 _last: list[Callable[[], None]] = []
+_watchers: list[Callable[[], Callable[[], None]]] = []
 _standby: _Standby | None = None
 _waits: Waits | None = None
 _waited_s = [0.0]
@@ -64,6 +67,11 @@ def before(step: Callable[[], None]) -> None:
     """Do this before each flush, once however often it is asked for: spans are ended that are to go out with it."""
     if step not in _before:
         _before.append(step)
+
+
+def watch(begins: Callable[[], Callable[[], None]]) -> None:
+    """Call this when a flush of spans begins, and what it answers when that has ended well."""
+    _watchers.append(begins)
 
 
 def last(step: Callable[[], None]) -> None:
@@ -206,16 +214,23 @@ def _flush_all(done: threading.Event) -> None:
 def _flush_one(pair: tuple[Any, threading.Event]) -> None:
     provider, is_flushed = pair
     try:
-        try:
-            provider.force_flush()
-        except RuntimeError:
-            # A ``ConcurrentMultiSpanProcessor`` has no threads any more when the interpreter exits.
-            for processor in processors_of(provider):
-                processor.force_flush()
+        ends = [begins() for begins in _watchers] if provider is get_tracer_provider() else []
+        if _force_flush(provider):
+            for end in ends:
+                end()
     except Exception:
         _logger.debug("flush of %r failed", provider, exc_info=True)
     finally:
         is_flushed.set()
+
+
+def _force_flush(provider: Any) -> bool:
+    try:
+        return provider.force_flush() is True
+    except RuntimeError:
+        # A ``ConcurrentMultiSpanProcessor`` has no threads any more when the interpreter exits.
+        answers = [processor.force_flush() for processor in processors_of(provider)]
+        return all(answer is True for answer in answers)
 
 
 def _shut_down_all(done: threading.Event) -> None:
