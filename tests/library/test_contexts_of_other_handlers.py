@@ -33,7 +33,12 @@ class Handlers:
         signals.task_prerun.connect(self._begin, weak=False, dispatch_uid="user")
         signals.task_postrun.connect(weak=False, dispatch_uid="user")(self._end)
 
+        signals.before_task_publish.connect(self._begin, weak=False, dispatch_uid="user")
+        signals.after_task_publish.connect(self._end, weak=False, dispatch_uid="user")
+
     def disconnect(self) -> None:
+        signals.before_task_publish.disconnect(dispatch_uid="user")
+        signals.after_task_publish.disconnect(dispatch_uid="user")
         signals.task_prerun.disconnect(dispatch_uid="user")
         signals.task_postrun.disconnect(dispatch_uid="user")
 
@@ -124,3 +129,21 @@ def test_beside_celerys_own_handlers_alone_we_have_none_for_that(instrumentation
     before = len(signals.task_postrun.receivers)
     instrumentation.on(CeleryInstrumentor())
     assert len(signals.task_postrun.receivers) == before + 1
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF], ids=["sampled", "unsampled"])
+def test_after_a_publish_nothing_stays_of_what_they_made_current(
+    handlers: Handlers, in_turn: Callable[..., None], sampler: Sampler
+) -> None:
+    ours = CeleryInstrumentor()
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+
+    def publish() -> dict[str, object]:
+        Celery("around", broker="memory://", set_as_current=False).send_task("greet")
+        return dict(get_current())
+
+    try:
+        in_turn(handlers.connect, lambda: ours.instrument(tracer_provider=provider, state_dir="off"))
+        assert copy_context().run(publish) == {}
+    finally:
+        ours.uninstrument()

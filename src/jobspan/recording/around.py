@@ -1,4 +1,4 @@
-"""What is current around a run, for hooks that know no OpenTelemetry."""
+"""What is current around a run or a publish, for hooks that know no OpenTelemetry."""
 
 from __future__ import annotations
 

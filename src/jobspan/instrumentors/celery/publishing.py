@@ -30,6 +30,7 @@ from jobspan.instrumentors.guard import hide_this_frame, is_swallowed, unbroken
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 from jobspan.jobs import Broker, Job
 from jobspan.patterns import JobByPattern, Patterns
+from jobspan.recording.around import around, go_back_to
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
@@ -42,11 +43,12 @@ _NOTHING: dict[str, Any] = {}
 class _Call:
     """One ``send_task`` under way."""
 
-    __slots__ = ("app", "began_ns", "interrupt", "is_over", "is_passing", "is_told", "options", "schedule")
+    __slots__ = ("app", "around", "began_ns", "interrupt", "is_over", "is_passing", "is_told", "options", "schedule")
 
     def __init__(self, app: Celery, options: dict[str, Any], schedule: Schedule | None) -> None:
         self.app = app
         self.options = options
+        self.around = around()
         self.schedule = schedule
         self.began_ns = time.time_ns()
         self.is_told = self.is_passing = False
@@ -203,6 +205,8 @@ class PublishHooks:
         call.is_over = True
         if call.is_told:
             self._sink(PublishFinished(call, error, time.time_ns()))
+            # Handlers of others that make a context current around ours need not nest with them.
+            go_back_to(call.around)
 
 
 def _arguments_of(body: Any, headers: dict[str, Any], task: Any) -> Arguments:
