@@ -6,14 +6,14 @@ A hook tells the first of them whole (``PublishStarted``, ``RunStarted``), and o
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple
 
-from jobspan.events import PublishStarted, RunStarted
+from jobspan.events import CpuScope, PublishStarted, RunStarted
+from jobspan.jobs import Broker, Job
 
-if TYPE_CHECKING:
-    from jobspan.jobs import Job
-
-_MOST = 2048
+_MOST, _MOST_MISSED = 2048, 200_000
+_IN_KEYS = frozenset({str, int, NoneType, Broker, CpuScope})
 
 
 class Pattern:
@@ -48,28 +48,38 @@ class Patterns:
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Pattern] = {}
+        self._missed = 0
 
     def find(self, key: Hashable) -> Pattern | None:
         """Return the pattern of a job; None: none is known, or there is more to the job, whose key is None."""
-        try:
-            return self._known.get(key)
-        except TypeError:  # something in a message that cannot be hashed
-            return None
+        return self._known.get(key)
 
     def learn(self, key: Hashable, event: PublishStarted | RunStarted) -> None:
-        """Keep what is common to all jobs of a key, from one that was told whole."""
+        """Keep what is common to all jobs of a key, from one that was told whole.
+
+        There is room for so many; they make room for others when those have been missed often.
+        """
         if key is None:
             return
         if len(self._known) >= _MOST:
-            self._known.clear()
-        try:
-            self._known[key] = _pattern_of(event)
-        except TypeError:
-            return
+            self._missed += 1
+            if self._missed < _MOST_MISSED:
+                return
+            self.forget()
+        self._known[key] = _pattern_of(event)
 
     def forget(self) -> None:
         """Begin anew: something that stands in no key has changed."""
         self._known.clear()
+        self._missed = 0
+
+
+def of_values(*values: Any) -> Hashable:
+    """Return the key of these values; None where one is of a type of which different ones may be equal.
+
+    Nothing of the user's is in a key, for that would keep it: apps, tasks and actors come and go.
+    """
+    return values if _IN_KEYS.issuperset(map(type, values)) else None
 
 
 def whole(job: Job | JobByPattern) -> Job:

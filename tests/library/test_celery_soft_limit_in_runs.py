@@ -31,6 +31,7 @@ REQUEST = {
     "hostname": "w1",
     "is_eager": False,
     "retries": 0,
+    "delivery_info": {"routing_key": "work"},
     c.FIELD: f"1;t={PUBLISHED_MS};d=1;s={PUBLISHED_MS}",
     RECEIVED: (PUBLISHED_MS + 250) * 1_000_000,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
@@ -18,6 +20,8 @@ from jobspan import conventions as c
 from jobspan.instrumentors.celery import publishing, signals
 from jobspan.instrumentors.dramatiq.mapping import BrokerWords
 from jobspan.instrumentors.schedules import Schedule, current_schedule
+from jobspan.patterns import Patterns
+from jobspan.testing import a_run
 from library.conftest import Instrumentation
 
 MS = 1_700_000_000_000
@@ -90,7 +94,11 @@ CELERY_RUNS: dict[str, Any] = {
     "no field": {c.FIELD: None},
     "a field that is none": {c.FIELD: "9;x"},
     "what cannot be hashed": {"hostname": ["w1"], "delivery_info": {"routing_key": "mail"}},
+    "an empty group": {"group": ""},
     "a soft limit set": set_on("soft_time_limit", 7),
+    "a soft limit that is a fraction": set_on("soft_time_limit", 7.0),
+    "another function": set_on("run", lambda *_: None),
+    "another name": set_on("name", "renamed"),
     "a hard limit set": set_on("time_limit", 9),
     "retries by itself": lambda job: (set_on("autoretry_for", (OSError,))(job), set_on("max_retries", 4)(job)),
     "arguments asked for": jobspan.options(args=True),
@@ -105,8 +113,11 @@ def celery_run(instrumentation: Instrumentation, change: Any, *, learned: bool) 
     task = app.task(name="patterned", shared=False)(noop)
     app.finalize()
     run = build_tracer("patterned", task, app=app)
-    for _ in range(2 if learned else 0):
+    for limit in (None, 7) if learned else ():
+        task.soft_time_limit = limit
         run("0", (), {}, request(id="0", root_id="zero", parent_id="nil"))
+        run("0", (), {}, request(id="0", root_id="zero", parent_id="nil"))
+        task.soft_time_limit = None
     facts = change if isinstance(change, dict) else {}
     if not facts:
         change(task)
@@ -196,6 +207,7 @@ DRAMATIQ: dict[str, Any] = {
     "due at": {"eta": 1_900_000_000_000},
     "a next step": {"pipe_target": {"message_id": "next", "actor_name": "work", "queue_name": "default"}},
     "a priority set": set_on("priority", 7),
+    "a priority that is none": set_on("priority", 0.0),
     "a limit set": on_actor("time_limit", 9000),
     "retries set": on_actor("max_retries", 5),
     "arguments asked for": jobspan.options(args=True),
@@ -232,13 +244,55 @@ def test_a_job_of_dramatiq(instrumentation: Instrumentation, change: str) -> Non
     assert dramatiq_job(instrumentation, DRAMATIQ[change], learned=True) == first
 
 
+def test_nothing_keeps_apps_tasks_and_actors_that_nobody_has_any_more(instrumentation: Instrumentation) -> None:
+    instrumentation.on(CeleryInstrumentor())
+    instrumentation.on(DramatiqInstrumentor())
+    gone: list[Any] = []
+    for _ in range(3):
+        app = Celery("patterns", broker="memory://", set_as_current=False)
+        task = app.task(name="patterned", shared=False)(noop)
+        app.send_task("work")
+        task.delay()
+        gone.append(weakref.ref(app))
+        broker = StubBroker()
+        actor: Any = dramatiq.actor(broker=broker, actor_name="work")(lambda *_: None)
+        actor.send()
+        gone += [weakref.ref(actor.fn), weakref.ref(broker)]
+    del app, task, broker, actor
+    gc.collect()
+    assert [each() for each in gone] == [None] * len(gone)
+
+
+def test_the_same_actor_under_another_name_is_told_by_that(instrumentation: Instrumentation) -> None:
+    instrumentation.on(DramatiqInstrumentor())
+    broker = StubBroker()
+    actor: Any = dramatiq.actor(broker=broker, actor_name="new")(noop)
+    broker.actors["old"] = actor
+    for name in ("new", "old"):
+        broker.enqueue(actor.message().copy(actor_name=name))
+    assert [span.attributes[c.JOBSPAN_JOB_NAME] for span in instrumentation.spans] == ["new", "old"]
+
+
+def test_as_many_kinds_as_there_may_be_leave_room_for_others_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobspan.patterns._MOST", 3)
+    monkeypatch.setattr("jobspan.patterns._MOST_MISSED", 5)
+    patterns, event = Patterns(), a_run()[0]
+    for number in range(4):
+        patterns.learn(number, event)
+    assert [patterns.find(number) is not None for number in range(4)] == [True, True, True, False]
+    for _ in range(4):
+        patterns.learn("often", event)
+    assert patterns.find("often") is not None
+    assert patterns.find(0) is None
+
+
 # Each of these would be told with what those before it have: were they taken for alike, the tests above would see it.
 # All but those of which that is decided elsewhere.
 
 ELSEWHERE = frozenset({"another id", "a workflow", "its own parent", "a command", "a queue that it was put on"})
 ELSEWHERE |= {"no trace", "a trace that is none", "a trace state"}
 ELSEWHERE |= {"a chosen option", "an attempt before it", "no field", "a field that is none", "another routing key"}
-ELSEWHERE |= {"not traced", "arguments asked for here", "put by a schedule", "a next step"}
+ELSEWHERE |= {"a priority that is none", "not traced", "arguments asked for here", "put by a schedule", "a next step"}
 
 
 @pytest.mark.parametrize("change", [name for name in CELERY_RUNS if name not in ELSEWHERE])

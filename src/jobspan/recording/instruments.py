@@ -25,6 +25,7 @@ from jobspan import conventions as c
 from jobspan.jobs import Job
 from jobspan.recording import dropped
 from jobspan.recording.exceptions import ExceptionText, describe
+from jobspan.recording.interrupts import is_interrupt
 from jobspan.recording.log_events import LogEvents
 from jobspan.recording.metrics import Metrics
 from jobspan.recording.sdk.attributes import Beginnings
@@ -108,7 +109,9 @@ def call_hook(hook: UserHook | None, span: Span, job: Job) -> None:
         return
     try:
         hook(span, job)
-    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
+    except Exception as error:
+        if is_interrupt(error):
+            raise
         dropped.count(f"{dropped.HOOK_ERROR}:user", f"{hook!r} raised {error!r}", error=error)
 
 

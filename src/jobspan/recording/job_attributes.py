@@ -6,9 +6,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from jobspan import conventions as c
-from jobspan.events import RunByPattern, RunStarted
+from jobspan.events import PublishStarted, RunByPattern, RunStarted
 from jobspan.jobs import Broker, Framework, Job
-from jobspan.recording.message_field import MessageField
+from jobspan.recording.message_field import NOTHING, MessageField
 from jobspan.recording.origin import Origin
 from jobspan.recording.redaction import encodable
 
@@ -30,8 +30,18 @@ def of_publish(job: Job, broker: Broker, origin: Origin | None) -> dict[str, Any
     return _put_by(_of_job(c.OPERATION_PUBLISH, job, broker), job, origin)
 
 
+def common_to_publishes(example: PublishStarted) -> dict[str, Any]:
+    """Return what all publishes of a pattern say, with room for their ids."""
+    return of_publish(example.job._replace(id="", workflow_id=""), example.broker, None)
+
+
+def common_to_runs(example: RunStarted) -> dict[str, Any]:
+    """Return what all runs of a pattern say, with room for their ids."""
+    return of_run(example._replace(job=example.job._replace(id="", workflow_id="")), NOTHING)
+
+
 def of_publish_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Origin | None) -> dict[str, Any]:
-    """Return the same of a job of a pattern; ``common`` is what its example says."""
+    """Return the same of a job of a pattern; ``common`` is what all of them say."""
     return _put_by(_of_pattern(common, job), job, origin)
 
 
@@ -81,7 +91,7 @@ def of_run(event: RunStarted, field: MessageField, job: Job | None = None) -> di
 
 
 def of_run_by_pattern(common: dict[str, Any], event: RunByPattern, field: MessageField) -> dict[str, Any]:
-    """Return the same of a run of a pattern; ``common`` is what its example says, and ``field`` is simple."""
+    """Return the same of a run of a pattern; ``common`` is what all of them say, and ``field`` is simple."""
     found = _of_pattern(common, event.job)
     _add_cause(found, event.job, field)
     _add_waits(found, field.published_ms, 0, event.received_ns, event.at_ns)
@@ -171,10 +181,15 @@ def _other_than_itself(job: Job | JobByPattern) -> str | None:
 def _of_pattern(common: dict[str, Any], job: JobByPattern) -> dict[str, Any]:
     found = common.copy()
     _, job_id, workflow_id, _ = job
+    # In the places that they have in what is told whole: where there are too many, the first are dropped.
     if job_id is not None:
         found[c.MESSAGING_MESSAGE_ID] = job_id
+    else:
+        del found[c.MESSAGING_MESSAGE_ID]
     if workflow_id is not None:
         found[c.MESSAGING_CONVERSATION_ID] = workflow_id
+    else:
+        del found[c.MESSAGING_CONVERSATION_ID]
     return found
 
 

@@ -127,7 +127,9 @@ def simple(
 
 def decides(text: object) -> bool:
     """Say whether a field decides how its run is recorded or where; so does one that is none of ours: it is counted."""
-    if text is None or (isinstance(text, str) and "%" not in text and _SIMPLE_TEXT.fullmatch(text)):
+    if text is None:
+        return False
+    if isinstance(text, str) and len(text) <= _LONGEST and "%" not in text and _SIMPLE_TEXT.fullmatch(text):
         return False
     found = decode(text)
     return found is None or found.begins_trace or found.options is not NOT_CHOSEN

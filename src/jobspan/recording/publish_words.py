@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jobspan import conventions as c
 from jobspan.events import PublishStarted
@@ -25,8 +25,14 @@ class PublishWords(NamedTuple):
     queue: str | None
 
 
-def prepare(pattern: Pattern, wishes: Wishes) -> PublishWords | None:
-    """Work out what all publishes of a pattern say; None: they are told whole."""
+def prepare(pattern: Pattern, wishes: Wishes) -> PublishWords | Literal[False]:
+    """Work out, once, what all publishes of a pattern say; False: they are told whole."""
+    found: PublishWords | Literal[False] = _words_of(pattern, wishes) or False
+    pattern.prepared = found
+    return found
+
+
+def _words_of(pattern: Pattern, wishes: Wishes) -> PublishWords | None:
     example: PublishStarted = pattern.example
     job = example.job
     is_first = job.attempt == 1 and job.scheduled_ns is None and job.scheduled_by is None
@@ -35,9 +41,7 @@ def prepare(pattern: Pattern, wishes: Wishes) -> PublishWords | None:
     if not is_simple or example.options.args or not wishes.are_traced(example.options, job.name):
         return None
     name = job_attributes.span_name(c.OPERATION_PUBLISH, job.name)
-    words = PublishWords(name, job_attributes.of_publish(job, example.broker, None), _queue_to_tell(job))
-    pattern.prepared = words
-    return words
+    return PublishWords(name, job_attributes.common_to_publishes(example), _queue_to_tell(job))
 
 
 def of_publish(event: PublishStarted, origin: Origin | None, members: Members | None) -> Said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -89,13 +89,15 @@ class Publishes:
         """Do the same with what is worked out once for all publishes of a pattern, unless there is more to this one."""
         instruments, outside = self._instruments, otel_context.get_current()
         _, job, carrier, at_ns, _ = event
-        words: PublishWords | None = job.pattern.prepared or publish_words.prepare(job.pattern, instruments.wishes)
+        words: PublishWords | Literal[False] | None = job.pattern.prepared
+        if words is None:
+            words = publish_words.prepare(job.pattern, instruments.wishes)
         context = self._commands.caller(at_ns)
         origin = origin_of(context)
         is_first = origin is None or (origin.job_id != job.id and origin.options is NOTHING)
         is_first = is_first and (job.workflow_id is None or job.pattern.example.continues is None)
         is_alone = is_first and c.MEMBERS_FIELD not in carrier and batch_of(context) is None
-        if words is None or not is_alone or chosen_around() is not NOTHING or not instruments.has_sdk:
+        if not words or not is_alone or chosen_around() is not NOTHING or not instruments.has_sdk:
             self.started(event.whole())
             return
         series = instruments.metrics.of_publish(job.pattern.example)

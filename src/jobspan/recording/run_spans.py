@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -81,8 +81,10 @@ class RunSpans:
         if self._open.get(event.key) is not None:
             return
         _, job, _, at_ns, _, _ = event
-        words: RunWords | None = job.pattern.prepared or run_words.prepare(job.pattern, self._instruments.wishes)
-        if words is None or not self._instruments.has_sdk:
+        words: RunWords | Literal[False] | None = job.pattern.prepared
+        if words is None:
+            words = run_words.prepare(job.pattern, self._instruments.wishes)
+        if not words or not self._instruments.has_sdk:
             self.started(event.whole())
             return
         outside, example = otel_context.get_current(), job.pattern.example

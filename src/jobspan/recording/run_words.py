@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
@@ -14,7 +14,6 @@ from jobspan.jobs import Job
 from jobspan.patterns import Pattern
 from jobspan.recording import arguments, job_attributes, relation
 from jobspan.recording.contexts import span_in
-from jobspan.recording.message_field import NOTHING
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.sdk.attributes import Said
 from jobspan.recording.wishes import Wishes
@@ -29,16 +28,20 @@ class RunWords(NamedTuple):
     attributes: dict[str, Any]
 
 
-def prepare(pattern: Pattern, wishes: Wishes) -> RunWords | None:
-    """Work out what all runs of a pattern say; None: they are told whole."""
+def prepare(pattern: Pattern, wishes: Wishes) -> RunWords | Literal[False]:
+    """Work out, once, what all runs of a pattern say; False: they are told whole."""
+    found: RunWords | Literal[False] = _words_of(pattern, wishes) or False
+    pattern.prepared = found
+    return found
+
+
+def _words_of(pattern: Pattern, wishes: Wishes) -> RunWords | None:
     example: RunStarted = pattern.example
     wanted, name = example.options, example.job.name
     is_usual = wishes.relation(wanted) == NESTED and wishes.are_traced(wanted, name) and not wanted.args
     if example.eager or example.job.is_redelivered or example.job.scheduled_ns is not None or not is_usual:
         return None
-    words = RunWords(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.of_run(example, NOTHING))
-    pattern.prepared = words
-    return words
+    return RunWords(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.common_to_runs(example))
 
 
 def of_run(

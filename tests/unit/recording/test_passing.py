@@ -249,7 +249,7 @@ def test_a_simple_field_that_is_too_long_leaves_out_what_the_encoder_does() -> N
     assert message_field.simple(5_000_000, 1, 4_000_000, None, "0" * 16, long, long) == message_field.encode(said)
 
 
-def test_a_simple_field_with_a_name_that_is_none_is_unreadable() -> None:
-    for text in ("1;t=5;d=1;s=4;c=0123456789abcdef;n=%ff", "1;t=5;d=1;s=4;p=%ff"):
+def test_a_simple_field_with_a_name_that_is_none_or_too_long_is_unreadable() -> None:
+    for text in ("1;t=5;d=1;s=4;c=0123456789abcdef;n=%ff", "1;t=5;d=1;s=4;p=%ff", "1;t=5;d=1;s=4;p=" + "x" * 5000):
         assert message_field.decode(text) is None
         assert message_field.decides(text)

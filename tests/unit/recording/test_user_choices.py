@@ -273,6 +273,19 @@ def test_a_hook_that_raises_is_counted_and_the_job_goes_on() -> None:
     assert dropped.counts() == {"hook_error:user": 2}
 
 
+def test_an_interrupt_in_a_hook_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hook(span: trace.Span, job: Job) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr("jobspan.recording.interrupts._kinds", {ArithmeticError})
+    hooked: Any = Hooked(run_hook=hook)
+    before = trace.get_current_span()
+    with pytest.raises(ArithmeticError):
+        hooked.tell(b.run_started())
+    hooked.tell(b.run_finished())
+    assert trace.get_current_span() is before
+
+
 def test_current_job_is_the_job_that_runs_and_its_run_span(recorded: Recorded) -> None:
     def body() -> None:
         with trace.use_span(trace.NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)):

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jobspan.instrumentors.celery.mapping import CHORD_UNLOCK, WITHOUT_LIMITS, max_attempts, options_of
-from jobspan.job_options import JobOptions
+from jobspan.instrumentors.celery.mapping import (
+    CHORD_UNLOCK,
+    WITHOUT_LIMITS,
+    broker_of,
+    function_name,
+    max_attempts,
+    options_of,
+)
+from jobspan.job_options import NOTHING, JobOptions
+from jobspan.jobs import Broker
+from jobspan.patterns import of_values
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
@@ -20,29 +29,36 @@ def key_of_publish(
     properties: Mapping[str, Any],
     exchange: Any,
     routing_key: str | None,
-    others: tuple[Any, ...],
+    queue: str | None,
+    broker: Broker,
+    task: Any,
 ) -> Hashable:
     """Return what decides all that is told of a publish that ``passes_simply``, but for ids and times.
 
-    ``others`` goes into it. None: there is more to it.
+    None: there is more to it.
     """
-    if headers.get("group") or headers.get("expires") or properties.get("priority") or name == CHORD_UNLOCK:
+    if headers.get("group") is not None or headers.get("expires") is not None or properties.get("priority"):
         return None
-    if not routing_key or headers.get("timelimit") not in WITHOUT_LIMITS:
+    if not routing_key or headers.get("timelimit") not in WITHOUT_LIMITS or name == CHORD_UNLOCK:
         return None
-    options = options_of(others[-1])
-    return name, headers.get("task"), options, getattr(exchange, "name", exchange), routing_key, others
+    if options_of(task) is not NOTHING:
+        return None
+    known = None if task is None else "known"
+    exchange = getattr(exchange, "name", exchange)
+    return of_values(name, headers.get("task"), known, exchange, routing_key, queue, broker)
 
 
 def key_of_run(task: Task, request: Context, options: JobOptions) -> Hashable:
     """Return what decides all that is told of a run as it begins, but for ids and times; None: there is more to it."""
-    if request.retries or request.eta or request.expires or request.group or request.is_eager:
+    if request.retries or request.eta is not None or request.expires is not None or request.group is not None:
         return None
     route = request.delivery_info or {}
     routing_key = route.get("routing_key")
-    if not routing_key or route.get("priority") or route.get("redelivered"):
+    if not routing_key or route.get("priority") or route.get("redelivered") or request.is_eager:
         return None
-    if request.timelimit not in WITHOUT_LIMITS:
+    if request.timelimit not in WITHOUT_LIMITS or options is not NOTHING:
         return None
-    limit = max_attempts(task) if getattr(task, "autoretry_for", None) else None
-    return task, routing_key, request.hostname, options, task.acks_late, limit, task.soft_time_limit, task.time_limit
+    limits = task.soft_time_limit, task.time_limit, max_attempts(task) if getattr(task, "autoretry_for", None) else None
+    late = "late" if task.acks_late else None
+    broker, function = broker_of(task.app), function_name(task)
+    return of_values(task.name, function, broker, routing_key, request.hostname, late, *limits)

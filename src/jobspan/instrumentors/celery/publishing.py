@@ -56,12 +56,6 @@ class _Call:
         self.interrupt: Exception | None = None
 
     @property
-    def connected(self) -> Any:
-        """What the caller brought: a connection or a producer of its own."""
-        said = self.options
-        return said.get("connection") or said.get("producer") or said.get("publisher")
-
-    @property
     def broker(self) -> Broker:
         said = self.options
         return broker_of_publish(self.app, said.get("connection"), said.get("producer") or said.get("publisher"))
@@ -152,8 +146,9 @@ class PublishHooks:
             if call.is_passing:
                 return
             task = task_of(call.app, sender or headers.get("task"))
-            to = call.app if call.connected is None else call.broker
-            key = key_of_publish(sender, headers, properties or _NOTHING, exchange, routing_key, (queue, to, task))
+            key = key_of_publish(
+                sender, headers, properties or _NOTHING, exchange, routing_key, queue, call.broker, task
+            )
             pattern = self._patterns.find(key)
             if pattern is not None:
                 call.is_told = True

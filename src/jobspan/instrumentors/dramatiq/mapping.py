@@ -20,6 +20,7 @@ from jobspan.events import Arguments, CpuScope
 from jobspan.instrumentors.schedules import Schedule
 from jobspan.job_options import NOTHING, JobOptions, chosen_for
 from jobspan.jobs import Broker, Framework, Job
+from jobspan.patterns import of_values
 
 _SYSTEMS = {
     "Redis": "redis",
@@ -114,15 +115,16 @@ class BrokerWords:
         """
         plain = message_behind(message)
         options, name = plain.options, plain.actor_name
-        if options.get("retries") or options.get("eta") is not None:
+        if options.get("retries") or options.get("eta") is not None or chosen is not NOTHING:
             return None
         if message is not plain and "redelivered" in vars(message):
             return None
         actor, limit = broker.actors.get(name), options.get("time_limit")
         if actor is None:
-            return name, plain.queue_name, limit, self._max_attempts(broker, options, _NOTHING)
+            return of_values(name, plain.queue_name, limit, self._max_attempts(broker, options, _NOTHING))
+        _, function, cpu = self.actor(actor)
         limit, attempts = limit or actor.options.get("time_limit"), self._max_attempts(broker, options, actor.options)
-        return actor, plain.queue_name, limit, attempts, actor.priority, chosen
+        return of_values(name, function, cpu, plain.queue_name, limit, attempts, actor.priority)
 
     def max_attempts(self, broker: DramatiqBroker, message: Any) -> int | None:
         """Return how often a message may run; None when nothing limits or decides it."""
