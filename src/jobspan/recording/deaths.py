@@ -312,6 +312,7 @@ class Deaths:
         # From here on it is this process's to lose.
         flight_log.finished(span, end_ns, times_sent)
         span.end(end_ns)
+        flight_log.closed(span)
 
 
 def _pid_of(path: Path) -> int:

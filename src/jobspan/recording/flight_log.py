@@ -46,6 +46,9 @@ _SHORTER = (2_000, 200)
 
 
 _SPAN_ID = 1
+_NOWHERE: Slot = []
+_ENDED: Any = ()
+"""Stands for the record of a span that is kept as a finished one, and is about to be ended."""
 
 
 class FlightLog:
@@ -123,7 +126,10 @@ class FlightLog:
     def flush_begins(self) -> Callable[[], None]:
         """Return what is to be done when a flush of the global provider's spans that begins now has ended well."""
         is_ours = self._provider in (None, get_tracer_provider())
-        return partial(self._unarrived.flushed, list(self._unarrived.slots) if is_ours else ())
+        kept = set(self._unarrived.slots if is_ours else ())
+        # Another thread may be about to end one, and then the flush has missed it.
+        kept.difference_update(map(_id_of, list(self._open)))
+        return partial(self._unarrived.flushed, kept)
 
     def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""
@@ -175,7 +181,7 @@ class FlightLog:
 
     def leave_out(self, span: Span) -> None:
         """Say that a run's span is not kept, so that nobody else can know of it."""
-        self._left_out.add(span.get_span_context().span_id)
+        self._left_out.add(_id_of(span))
 
     def began_inside(self, span: Span) -> None:
         """Keep a span that has just begun in a process that runs jobs; others have no file, and need none for it."""
@@ -195,12 +201,12 @@ class FlightLog:
         if len(unarrived.slots) >= MOST_UNARRIVED:
             unarrived.let_go_of_the_oldest()
         begun = self._open.get(span)
-        if begun is not None and begun[1][_SPAN_ID] not in unarrived.slots:
+        if begun is not None and begun[1] is not _ENDED and begun[1][_SPAN_ID] not in unarrived.slots:
             slot, record = begun
             ending = ending_of(span, end_ns, record)
             if ending is not None and file.end(slot[0], FINISHED, ending):
                 unarrived.slots[record[_SPAN_ID]] = slot
-                del self._open[span]
+                self._open[span] = _NOWHERE, _ENDED
                 return
         self._finished_alone(file, span, end_ns, times_sent)
 
@@ -211,23 +217,24 @@ class FlightLog:
             return
         span_id = record[_SPAN_ID]
         if span_id in self._unarrived.slots:  # an interrupt came when it was kept already, and now it ends for good
-            self._open.pop(span, None)
             self._unarrived.let_go(span_id)
         at = file.write(FINISHED, record) or _write_cut(file, FINISHED, record)
         if at is not None:
+            slot, _ = self._open.get(span) or (_NOWHERE, _ENDED)
+            self._open[span] = slot, _ENDED
             self._unarrived.keep(span_id, at, times_sent)
 
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
         if not self._open and not self._left_out:
             return
-        span_id = span.get_span_context().span_id
-        self._left_out.discard(span_id)
+        if self._left_out:
+            self._left_out.discard(_id_of(span))
         begun = self._open.get(span)
         if begun is None or self._file is None:
             return
         slot, _ = begun
-        if self._unarrived.slots.get(span_id) is not slot:
+        if slot and self._unarrived.slots.get(_id_of(span)) is not slot:
             # An interrupt between any two lines makes this be called again, and then it is clear already.
             for at in slot:
                 self._file.clear(at)
@@ -246,11 +253,11 @@ class FlightLog:
 
         ``end_ns`` is when it ended all the same, with all that it holds by then.
         """
-        self._left_out.discard(span.get_span_context().span_id)
-        begun, file = self._open.pop(span, None), self._file
-        if begun is None or file is None:
+        self._left_out.discard(_id_of(span))
+        (slot, _), file = self._open.pop(span, (_NOWHERE, _ENDED)), self._file
+        if not slot or file is None:
             return
-        (at,), _ = begun
+        (at,) = slot
         record = record_of(span, end_ns) if end_ns is not None else None
         ended = None
         if record is not None:
@@ -305,6 +312,10 @@ class FlightLog:
     def _give_up(self, error: Exception) -> None:
         self._is_off = True
         _logger.warning("no flight record, so the runs of killed processes are not told: %s", error)
+
+
+def _id_of(span: Span) -> int:
+    return span.get_span_context().span_id
 
 
 def _write_cut(file: FlightFile, state: int, record: Plain) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,11 +17,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, Status, StatusCode
 
 from jobspan.flight import layout, reading
+from jobspan.recording import flight_log
 from jobspan.recording.flight_log import KEEPER, FlightLog
 
 
 class _Interrupt(BaseException):
     pass
+
+
+def _left_in(file: Any) -> Sequence[reading.Left]:
+    estate = reading.peek(file.path)
+    assert estate is not None
+    return estate.left
 
 
 class _InterruptAt:
@@ -60,7 +68,7 @@ def test_an_interrupted_end_gives_its_slot_back_no_more_than_once(tmp_path: Path
     file.remove()
 
 
-@pytest.mark.parametrize("line", range(60))
+@pytest.mark.parametrize("line", range(70))
 def test_an_interrupted_end_is_told_once_and_its_slot_given_back_once(tmp_path: Path, line: int) -> None:
     """The exporter is done with a span before whoever ended it goes on."""
     log, provider = FlightLog(), TracerProvider()
@@ -139,6 +147,33 @@ def test_what_a_finished_record_holds_is_what_the_span_holds(tmp_path: Path, kin
     estate = reading.peek(file.path)
     assert estate is not None
     assert [left.state for left in estate.left] == [layout.FINISHED]
+    file.remove()
+
+
+@pytest.mark.parametrize("kind", ["begun", "too much", "alone"])
+def test_a_flush_lets_go_of_no_span_that_another_thread_is_about_to_end(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has missed that one, which the SDK may not have sent when the process is killed."""
+    log, provider = FlightLog(), TracerProvider()
+    monkeypatch.setattr(flight_log, "get_tracer_provider", lambda: provider)
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=io.StringIO())))
+    log.configure(str(tmp_path), provider)
+    span: Any = provider.get_tracer("jobs").start_span("run")
+    file = log.open(span)
+    assert file is not None
+    if kind != "alone":
+        log.began(span, {}, is_safe=False)
+    if kind == "too much":
+        span.record_exception(ValueError(os.urandom(4_000).hex()))
+    log.finished(span, 9)
+    flush_has_ended = log.flush_begins()
+    flush_has_ended()
+    assert [(left.state, left.span.name) for left in _left_in(file)] == [(layout.FINISHED, "run")]
+    log.closed(span)
+    flush_has_ended = log.flush_begins()
+    flush_has_ended()
+    assert _left_in(file) == []
     file.remove()
 
 
