@@ -7,7 +7,7 @@ the tables that README shows and the contract test holds real workers to.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from jobspan.named_tuple import NamedTuple
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 SCOPE = "jobspan"

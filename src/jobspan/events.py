@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Broker, Framework, Job, Outcome
+from jobspan.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from jobspan.patterns import JobByPattern

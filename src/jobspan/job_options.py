@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from jobspan.named_tuple import NamedTuple
 
 _logger = logging.getLogger("jobspan.options")
 _MARK = "_jobspan_options"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+
+from jobspan.named_tuple import NamedTuple
 
 
 class Framework(str, Enum):

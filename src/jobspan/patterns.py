@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan.events import CpuScope, PublishStarted, RunStarted
 from jobspan.jobs import Broker, Job
+from jobspan.named_tuple import NamedTuple
 
 _MOST, _MOST_MISSED = 2048, 200_000
 _IN_KEYS = frozenset({str, int, NoneType, Broker, CpuScope})

@@ -19,11 +19,12 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from threading import Condition
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from jobspan.errors import JobspanError
 from jobspan.events import Event, PublishFinished, PublishStarted, RunFinished, RunStarted
 from jobspan.jobs import Broker, Framework, Job, Outcome
+from jobspan.named_tuple import NamedTuple
 
 __all__ = ["EventLog", "SeenRun", "a_broker", "a_job", "a_publish", "a_run", "job_log", "listening"]
 

@@ -56,9 +56,9 @@ class Loading(NamedTuple):
 
 
 PROGRAMS = {
-    "a script": Loading(SCRIPT, 76, (*READING_SIDE, *DEATHS, *RUNS, *JOBS, *CELERY, *DRAMATIQ, *BY_HAND)),
-    "a command": Loading(COMMAND, 77, (*READING_SIDE, *DEATHS, *RUNS, *JOBS, *CELERY, *DRAMATIQ, *BY_HAND)),
-    "a publisher": Loading(PUBLISHER, 99, (*READING_SIDE, *DEATHS[2:], *RUNS, *DRAMATIQ, *BY_HAND)),
+    "a script": Loading(SCRIPT, 77, (*READING_SIDE, *DEATHS, *RUNS, *JOBS, *CELERY, *DRAMATIQ, *BY_HAND)),
+    "a command": Loading(COMMAND, 78, (*READING_SIDE, *DEATHS, *RUNS, *JOBS, *CELERY, *DRAMATIQ, *BY_HAND)),
+    "a publisher": Loading(PUBLISHER, 100, (*READING_SIDE, *DEATHS[2:], *RUNS, *DRAMATIQ, *BY_HAND)),
 }
 
 

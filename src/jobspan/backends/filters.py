@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from jobspan import conventions as c
 from jobspan.backends.base import RunFilter
 from jobspan.backends.ids import heads, is_command_id
+from jobspan.named_tuple import NamedTuple
 from jobspan.runs import RUNNING
 
 IS_RUN = f"(framework IS NOT NULL AND operation = '{c.OPERATION_RUN}')"

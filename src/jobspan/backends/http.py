@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from jobspan.errors import BackendError, UsageError
+from jobspan.named_tuple import NamedTuple
 from jobspan.reading_settings import load_reading
 from jobspan.settings import JOBSPAN_BACKEND_HEADERS
 

@@ -10,13 +10,14 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan.backends import otlp_json
 from jobspan.backends.http import Answer, Asker, reason
 from jobspan.backends.jaeger_json import spans_of
 from jobspan.backends.wanted import Wanted
 from jobspan.backends.windows import Page, Window
+from jobspan.named_tuple import NamedTuple
 from jobspan.runs import Span
 
 _PAGE = 1000

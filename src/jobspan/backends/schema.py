@@ -9,11 +9,12 @@ in which spans end, so the zone maps of ``end_ns`` are narrow; ids are looked fo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from jobspan import conventions as c
 from jobspan.backends.ids import head_sql
 from jobspan.errors import BackendError
+from jobspan.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from jobspan.brokers.address import Address
 from jobspan.brokers.rabbitmq_queues import Queue
 from jobspan.errors import BrokerError, MissingExtra, UsageError
+from jobspan.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     import httpx

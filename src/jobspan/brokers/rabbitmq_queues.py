@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from jobspan.brokers.base import QueueState
 from jobspan.jobs import Framework
+from jobspan.named_tuple import NamedTuple
 
 _DELAYED, _DEAD = ".DQ", ".XQ"
 _PIDBOX = ".celery.pidbox"

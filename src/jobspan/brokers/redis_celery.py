@@ -12,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan.brokers.address import Address
 from jobspan.brokers.base import Part, QueueState, WorkerState
@@ -20,6 +20,7 @@ from jobspan.brokers.celery_control import NOBODY_ANSWERS, NOBODY_LISTENS, Celer
 from jobspan.brokers.redis_scan import KeySweep, text
 from jobspan.brokers.waiting import celery_since_ms, eta_ms, oldest_wait_s
 from jobspan.jobs import Framework
+from jobspan.named_tuple import NamedTuple
 
 PRIORITY_STEPS = (0, 3, 6, 9)
 UNACKED_READ = 1000

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan.brokers.address import Address
 from jobspan.brokers.base import Part, QueueState, WorkerState
 from jobspan.brokers.redis_scan import KeySweep, text
 from jobspan.brokers.waiting import dramatiq_since_ms, oldest_wait_s
 from jobspan.jobs import Framework
+from jobspan.named_tuple import NamedTuple
 
 NAMESPACE = "dramatiq"
 ONLINE_S = 15.0

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
 from jobspan.cli.tame import tame_line
+from jobspan.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,9 +6,10 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan.demo.programs import Program, free_port, is_listening, python, start
+from jobspan.named_tuple import NamedTuple
 
 
 class RunningBroker(NamedTuple):

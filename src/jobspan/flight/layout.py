@@ -8,7 +8,8 @@ its beginning, into the same slot.
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
+
+from jobspan.named_tuple import NamedTuple
 
 MAGIC = b"jobspan-flight-2"
 SUFFIX, NEW = ".flight", ".new"

@@ -11,7 +11,8 @@ import time
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+
+from jobspan.named_tuple import NamedTuple
 
 _FOLDER = "lost"
 _MOST = 1_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+
+from jobspan.named_tuple import NamedTuple
 
 
 class Owner(NamedTuple):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from jobspan.flight.layout import (
@@ -29,6 +29,7 @@ from jobspan.flight.layout import (
 )
 from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import Ending, SpanRecord, decode, decode_ending, decode_mapping
+from jobspan.named_tuple import NamedTuple
 
 _MAKING_S = 60.0
 _UNTOLD_S = 7 * 24 * 3600.0

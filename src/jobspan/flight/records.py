@@ -5,7 +5,9 @@ from __future__ import annotations
 import marshal
 import zlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+from jobspan.named_tuple import NamedTuple
 
 # The last version without back references: what every Python reads, and the fastest to write.
 FORMAT = 2

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan.instrumentors.patches import Patches, when_imported
+from jobspan.named_tuple import NamedTuple
 
 
 class Schedule(NamedTuple):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import _thread
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+from jobspan.named_tuple import NamedTuple
 
 
 class RealThreads(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from enum import Enum
-from typing import NamedTuple
 from weakref import ref
 
 from jobspan.events import CpuScope
+from jobspan.named_tuple import NamedTuple
 from jobspan.probes.cpu import CpuClock
 from jobspan.probes.high_water import high_water, lifetime_bytes
 from jobspan.probes.memory import resident_bytes

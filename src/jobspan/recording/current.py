@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from opentelemetry.context import get_current
 from opentelemetry.trace import INVALID_SPAN, Span
 
+from jobspan.named_tuple import NamedTuple
 from jobspan.recording.origin import origin_of
 from jobspan.recording.unrecorded import unrecorded_job
 

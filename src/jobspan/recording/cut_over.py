@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from threading import RLock
-from typing import NamedTuple
+
+from jobspan.named_tuple import NamedTuple
 
 DEPTH_LIMIT = 50
 AGE_LIMIT_NS = 3600 * 1_000_000_000

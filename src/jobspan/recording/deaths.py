@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry.trace import Span, SpanKind
 
 from jobspan import conventions as c
 from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
+from jobspan.named_tuple import NamedTuple
 from jobspan.recording import active, dropped
 from jobspan.recording.backlog import Backlog
 from jobspan.recording.exits import Exits

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import traceback
 from types import TracebackType
-from typing import NamedTuple
 
 from jobspan import conventions as c
 from jobspan.jobs import Framework
+from jobspan.named_tuple import NamedTuple
 from jobspan.recording.redaction import redact
 
 _TASK_LIBRARIES = frozenset(framework.value for framework in Framework)

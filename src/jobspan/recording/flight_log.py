@@ -226,8 +226,6 @@ class FlightLog:
 
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
-        if not self._open and not self._left_out:
-            return
         if self._left_out:
             self._left_out.discard(_id_of(span))
         begun = self._open.get(span)

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, unquote
 
 from jobspan.job_options import NOTHING as NOT_CHOSEN
 from jobspan.job_options import RELATIONS, JobOptions
+from jobspan.named_tuple import NamedTuple
 
 MOST_MEMBERS = 100
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from opentelemetry.context import Context, create_key
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext
 
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Job
+from jobspan.named_tuple import NamedTuple
 
 ORIGIN = create_key("jobspan-origin")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry import propagate
 from opentelemetry.context import Context
@@ -12,6 +12,7 @@ from opentelemetry.propagators.textmap import Getter, TextMapPropagator
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
 from jobspan import conventions as c
+from jobspan.named_tuple import NamedTuple
 from jobspan.recording import dropped, message_field, w3c
 from jobspan.recording.contexts import span_in
 from jobspan.recording.interrupts import is_interrupt

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from jobspan import conventions as c
 from jobspan.events import PublishStarted
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Job
+from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import JobByPattern, Pattern
 from jobspan.recording import arguments, job_attributes, message_field, relation
 from jobspan.recording.cut_over import Verdict

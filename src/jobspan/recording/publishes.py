@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -13,6 +13,7 @@ from jobspan import conventions as c
 from jobspan.events import PublishByPattern, PublishFinished, PublishStarted
 from jobspan.job_options import NOTHING, JobOptions, chosen_around
 from jobspan.jobs import Job
+from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import whole
 from jobspan.recording import job_attributes, message_field, propagation, publish_words, resumed, summaries
 from jobspan.recording.batches import Batch, batch_of

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from opentelemetry.trace import Span
 
 from jobspan.events import RunStarted
+from jobspan.named_tuple import NamedTuple
 from jobspan.recording import relation
 from jobspan.recording.flight_log import flight_log
 

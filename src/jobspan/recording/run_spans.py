@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -18,6 +18,7 @@ from jobspan import conventions as c
 from jobspan.events import RunAbandoned, RunByPattern, RunFinished, RunStarted
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Outcome
+from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import whole
 from jobspan.probes.run_cost import RunCost
 from jobspan.recording import (

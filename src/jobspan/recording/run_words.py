@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
@@ -11,6 +11,7 @@ from jobspan import conventions as c
 from jobspan.events import RunByPattern, RunStarted
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Job
+from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import Pattern
 from jobspan.recording import arguments, job_attributes, relation
 from jobspan.recording.contexts import span_in

@@ -6,9 +6,10 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan import conventions as c
+from jobspan.named_tuple import NamedTuple
 from jobspan.server.span_rows import attributes_of
 
 WINDOW_S = 3600.0

@@ -6,13 +6,14 @@ import gc
 import weakref
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import wrapt
 
 from jobspan.events import JobSink
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches
+from jobspan.named_tuple import NamedTuple
 
 
 class _Joined(NamedTuple):

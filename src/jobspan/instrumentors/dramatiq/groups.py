@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobspan import conventions as c
 from jobspan.events import BatchFinished, BatchStarted, Sink
@@ -15,6 +15,7 @@ from jobspan.instrumentors.guard import guarded, hide_this_frame, unbroken
 from jobspan.instrumentors.patches import Patches
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Framework
+from jobspan.named_tuple import NamedTuple
 
 
 class _Group(NamedTuple):

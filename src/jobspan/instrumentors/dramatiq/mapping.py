@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import socket
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any
 
 from dramatiq import Broker as DramatiqBroker
 from dramatiq.broker import MessageProxy
@@ -20,6 +20,7 @@ from jobspan.events import Arguments, CpuScope
 from jobspan.instrumentors.schedules import Schedule
 from jobspan.job_options import NOTHING, JobOptions, chosen_for
 from jobspan.jobs import Broker, Framework, Job
+from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import of_values
 
 _SYSTEMS = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry.trace import SpanContext, Tracer
+
+from jobspan.named_tuple import NamedTuple
 
 _SAMPLERS = "opentelemetry.sdk.trace.sampling"
 _PARENT_BASED = ("ParentBased", "ParentBasedTraceIdRatio")

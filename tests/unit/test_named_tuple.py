@@ -1,0 +1,82 @@
+"""Our named tuples are what ``typing`` would have made of the same classes."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, NamedTuple, get_type_hints
+
+import pytest
+
+from jobspan import named_tuple
+
+
+class Theirs(NamedTuple):
+    """A job."""
+
+    name: str
+    attempt: int = 1
+    queue: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} #{self.attempt}"
+
+    def again(self) -> Any:
+        return self._replace(attempt=self.attempt + 1)
+
+
+class Ours(named_tuple.NamedTuple):
+    """A job."""
+
+    name: str
+    attempt: int = 1
+    queue: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} #{self.attempt}"
+
+    def again(self) -> Any:
+        return self._replace(attempt=self.attempt + 1)
+
+
+@pytest.mark.parametrize(
+    "seen", [tuple, repr, dir, lambda job: job.label, lambda job: job.again(), lambda job: job._asdict()]
+)
+def test_one_is_what_theirs_is(seen: Any) -> None:
+    ours, theirs = (seen(each("mail", queue="slow")) for each in (Ours, Theirs))
+    added = {"_field_types", "__orig_bases__"}
+    if isinstance(ours, list):
+        assert set(ours) - added == set(theirs) - added
+    else:
+        assert str(ours).replace("Ours", "Theirs") == str(theirs)
+
+
+@pytest.mark.parametrize(
+    "name", ["_fields", "_field_defaults", "__doc__", "__module__", "__bases__", "__match_args__", "__slots__"]
+)
+def test_a_class_says_of_itself_what_theirs_says(name: str) -> None:
+    assert getattr(Ours, name) == getattr(Theirs, name)
+
+
+def test_annotations_are_what_is_written() -> None:
+    assert get_type_hints(Ours)["attempt"] is int
+    assert list(Ours.__annotations__) == list(Theirs.__annotations__)
+
+
+def test_one_goes_through_pickle() -> None:
+    assert pickle.loads(pickle.dumps(Ours("mail"))) == Ours("mail")  # noqa: S301 - our own
+
+
+def test_one_without_fields_is_an_empty_tuple() -> None:
+    class Nothing(named_tuple.NamedTuple):
+        """Says it by its kind."""
+
+    assert Nothing() == ()
+
+
+def test_what_is_missing_or_too_much_is_said() -> None:
+    with pytest.raises(TypeError, match="name"):
+        Ours()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="priority"):
+        Ours("mail", priority=1)  # type: ignore[call-arg]
