@@ -10,7 +10,7 @@ from benchmarks.contenders import JOBSPAN, SDK_ALONE, SDK_WITH_LOADER
 from benchmarks.figures import Figure, figure
 from benchmarks.libraries import LIBRARIES
 
-_STARTS, _JOBS, _MANY, _AT_ONCE = 8, 200, 100_000, 500
+_STARTS, _JOBS, _MANY, _AT_ONCE = 12, 200, 100_000, 500
 _MIB = 2**20
 
 
