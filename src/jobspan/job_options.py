@@ -17,7 +17,8 @@ _MARK = "_jobspan_options"
 _are_any = [False]
 """Whether anything was marked in this process: most have nothing to look for on each job."""
 
-RELATIONS = ("child+link", "link", "none")
+NESTED = "child+link"
+RELATIONS = (NESTED, "link", "none")
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ A hook tells the first of them whole (``PublishStarted``, ``RunStarted``), and o
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from types import NoneType
 from typing import Any
 
@@ -28,6 +28,11 @@ class Pattern:
     def __init__(self, example: Any) -> None:
         self.example = example
         self.prepared: Any = None
+
+    def prepare(self, work_out: Callable[..., Any], *of: Any) -> Any:
+        """Keep what is worked out from the example, and return it; False: nothing, so each job is told whole."""
+        self.prepared = work_out(self.example, *of) or False
+        return self.prepared
 
 
 class JobByPattern(NamedTuple):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from jobspan.job_options import NESTED, RELATIONS
+
 _logger = logging.getLogger("jobspan.settings")
 
 OTEL_PYTHON_JOBSPAN_RELATION = "OTEL_PYTHON_JOBSPAN_RELATION"
@@ -88,8 +90,8 @@ class Settings:
 
     relation: str = a_setting(
         OTEL_PYTHON_JOBSPAN_RELATION,
-        _one_of("child+link", "link", "none"),
-        "child+link",
+        _one_of(*RELATIONS),
+        NESTED,
         "`child+link`, `link`, `none`",
         "how a run span relates to its publish span: child of it and linked, own trace and linked, or neither",
     )

@@ -13,7 +13,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from jobspan import conventions as c
-from jobspan.job_options import NOTHING, JobOptions
+from jobspan.job_options import NESTED, NOTHING, JobOptions
 from jobspan.jobs import Job
 from jobspan.probes.run_cost import RunCost
 from jobspan.recording import contexts, message_field, propagation
@@ -25,15 +25,13 @@ from jobspan.recording.propagation import Incoming
 from jobspan.recording.run_origin import origin_of_run
 from jobspan.recording.unrecorded import Unrecorded
 
-_NESTED = "child+link"
-
 
 class PassingRuns:
     """Decides for each run, before more is known of it than its carrier."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
-        self._is_nested = instruments.settings.relation == _NESTED
+        self._is_nested = instruments.settings.relation == NESTED
 
     def run(
         self,
@@ -115,7 +113,7 @@ class PassedBy(Unrecorded):
         if self._found is None and given is not None:
             job, carrier, incoming, at_ns = given
             incoming = incoming._replace(field=propagation.read_field(carrier))
-            self._found = origin_of_run(job(), incoming, _NESTED, at_ns)
+            self._found = origin_of_run(job(), incoming, NESTED, at_ns)
         return self._found or UNKNOWN
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from jobspan import conventions as c
 from jobspan.events import PublishStarted
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Job
 from jobspan.named_tuple import NamedTuple
-from jobspan.patterns import JobByPattern, Pattern
+from jobspan.patterns import JobByPattern
 from jobspan.recording import arguments, job_attributes, message_field, relation
 from jobspan.recording.cut_over import Verdict
 from jobspan.recording.message_field import Members, MessageField
@@ -26,15 +26,8 @@ class PublishWords(NamedTuple):
     queue: str | None
 
 
-def prepare(pattern: Pattern, wishes: Wishes) -> PublishWords | Literal[False]:
-    """Work out, once, what all publishes of a pattern say; False: they are told whole."""
-    found: PublishWords | Literal[False] = _words_of(pattern, wishes) or False
-    pattern.prepared = found
-    return found
-
-
-def _words_of(pattern: Pattern, wishes: Wishes) -> PublishWords | None:
-    example: PublishStarted = pattern.example
+def words_of(example: PublishStarted, wishes: Wishes) -> PublishWords | None:
+    """Return what all publishes of a pattern say; None: they are told whole."""
     job = example.job
     is_first = job.attempt == 1 and job.scheduled_ns is None and job.scheduled_by is None
     # A workflow that the library's message does not carry goes into our field.

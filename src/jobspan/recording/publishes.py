@@ -92,7 +92,7 @@ class Publishes:
         _, job, carrier, at_ns, _ = event
         words: PublishWords | Literal[False] | None = job.pattern.prepared
         if words is None:
-            words = publish_words.prepare(job.pattern, instruments.wishes)
+            words = job.pattern.prepare(publish_words.words_of, instruments.wishes)
         context = self._commands.caller(at_ns)
         origin = origin_of(context)
         is_first = origin is None or (origin.job_id != job.id and origin.options is NOTHING)

@@ -6,13 +6,14 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, SpanContext, TraceFlags, set_span_in_context
 
 from jobspan import conventions as c
+from jobspan.job_options import NESTED
 from jobspan.recording.message_field import Members
 from jobspan.recording.propagation import Incoming
 
 
 def is_nested(incoming: Incoming, relation: str) -> bool:
     """Say whether a run is in its publish's trace: as configured, unless the trace was cut over."""
-    return relation == "child+link" and incoming.publisher.is_valid and not incoming.field.begins_trace
+    return relation == NESTED and incoming.publisher.is_valid and not incoming.field.begins_trace
 
 
 def parent_of(incoming: Incoming, relation: str, *, eager: bool = False) -> Context:

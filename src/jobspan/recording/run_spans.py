@@ -16,7 +16,7 @@ from opentelemetry.trace import (
 
 from jobspan import conventions as c
 from jobspan.events import RunAbandoned, RunByPattern, RunFinished, RunStarted
-from jobspan.job_options import JobOptions
+from jobspan.job_options import NESTED, JobOptions
 from jobspan.jobs import Outcome
 from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import whole
@@ -42,7 +42,7 @@ from jobspan.recording.origin import ORIGIN
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.redelivery import Untold
 from jobspan.recording.run_origin import PendingRun, as_called
-from jobspan.recording.run_words import NESTED, RunWords
+from jobspan.recording.run_words import RunWords
 from jobspan.recording.sdk.attributes import Said, add
 from jobspan.recording.series import Series
 from jobspan.recording.status import error_type_of, set_status
@@ -84,7 +84,7 @@ class RunSpans:
         _, job, _, at_ns, _, _ = event
         words: RunWords | Literal[False] | None = job.pattern.prepared
         if words is None:
-            words = run_words.prepare(job.pattern, self._instruments.wishes)
+            words = job.pattern.prepare(run_words.words_of, self._instruments.wishes)
         if not words or not self._instruments.has_sdk:
             self.started(event.whole())
             return

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 
 from jobspan import conventions as c
 from jobspan.events import RunByPattern, RunStarted
-from jobspan.job_options import JobOptions
+from jobspan.job_options import NESTED, JobOptions
 from jobspan.jobs import Job
 from jobspan.named_tuple import NamedTuple
-from jobspan.patterns import Pattern
 from jobspan.recording import arguments, job_attributes, relation
 from jobspan.recording.contexts import span_in
 from jobspan.recording.propagation import Incoming
 from jobspan.recording.sdk.attributes import Said
 from jobspan.recording.wishes import Wishes
-
-NESTED = "child+link"
 
 
 class RunWords(NamedTuple):
@@ -29,15 +26,8 @@ class RunWords(NamedTuple):
     attributes: dict[str, Any]
 
 
-def prepare(pattern: Pattern, wishes: Wishes) -> RunWords | Literal[False]:
-    """Work out, once, what all runs of a pattern say; False: they are told whole."""
-    found: RunWords | Literal[False] = _words_of(pattern, wishes) or False
-    pattern.prepared = found
-    return found
-
-
-def _words_of(pattern: Pattern, wishes: Wishes) -> RunWords | None:
-    example: RunStarted = pattern.example
+def words_of(example: RunStarted, wishes: Wishes) -> RunWords | None:
+    """Return what all runs of a pattern say; None: they are told whole."""
     wanted, name = example.options, example.job.name
     is_usual = wishes.relation(wanted) == NESTED and wishes.are_traced(wanted, name) and not wanted.args
     if example.eager or example.job.is_redelivered or example.job.scheduled_ns is not None or not is_usual:
