@@ -82,10 +82,10 @@ def test_all_runs_of_a_process_that_dies_are_told_as_lost(
 
 def test_a_death_is_told_before_the_worker_has_stopped(stage: Stage) -> None:
     worker = stage.dramatiq(module=MODULE, threads=2, processes=2, expect=LOGGED)
-    put(stage, "slow=8")
+    put(stage, "slow=10")
     wait_until(lambda: stage.diary.runs, deadline_s=10, what="the long job begins")
     put(stage, "killed=9")
-    wait_until(lambda: ("killed", "lost", False) in outcomes(stage.collector.spans), deadline_s=3, what="it is told")
+    wait_until(lambda: ("killed", "lost", False) in outcomes(stage.collector.spans), deadline_s=6, what="it is told")
     assert worker.is_alive
 
 
