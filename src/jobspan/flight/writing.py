@@ -97,8 +97,11 @@ class FlightFile:
             raise
         self._small, self._large = _Space(self._descriptor, SMALL), _Space(self._descriptor, LARGE)
 
-    def write(self, state: int, record: Plain) -> int | None:
-        """Write a record and return its slot, to be freed; None when there is no room for it."""
+    def write(self, state: int, record: Plain, slot: list[int] | None = None) -> int | None:
+        """Write a record and return its slot, to be freed; None when there is no room for it.
+
+        ``slot`` is told before the record can be read: an exception of another thread may keep this from returning.
+        """
         try:
             data = dumps(record, FORMAT)
         except ValueError:
@@ -120,6 +123,8 @@ class FlightFile:
         memory, begin = self._map, at + _HEAD
         memory[begin : begin + size] = data
         _write_fresh(memory, at, FREE, size, crc32(data))
+        if slot is not None:
+            slot.append(at)
         _write_state(memory, at, state)
         return at
 

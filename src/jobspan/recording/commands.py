@@ -260,8 +260,10 @@ class Commands:
             flight_log.finished(span, event.at_ns)
         seconds = (event.at_ns - command.started_ns) / 1e9
         self._instruments.metrics.command_ended(command.name, span, seconds, event.exit_code)
-        span.end(event.at_ns)
-        flight_log.closed(span)
+        try:
+            span.end(event.at_ns)
+        finally:
+            flight_log.closed(span)
 
 
 def _around(at_ns: int) -> Context:

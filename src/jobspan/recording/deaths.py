@@ -312,8 +312,10 @@ class Deaths:
         complete(span)
         # From here on it is this process's to lose.
         flight_log.finished(span, end_ns, times_sent)
-        span.end(end_ns)
-        flight_log.closed(span)
+        try:
+            span.end(end_ns)
+        finally:
+            flight_log.closed(span)
 
 
 def _pid_of(path: Path) -> int:

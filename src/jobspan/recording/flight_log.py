@@ -172,10 +172,12 @@ class FlightLog:
                 return  # nor would one that survives it have anybody to tell
             file = self.open(span)
         if record is not None and file is not None:
-            at = file.write(OPEN, record) or _write_cut(file, OPEN, record)
-            if at is not None:
-                self._open[span] = [at], record
+            slot: Slot = []
+            # Remembered before it is written: an exception of another thread may land between any two lines.
+            self._open[span] = slot, record
+            if file.write(OPEN, record, slot) or _write_cut(file, OPEN, record, slot):
                 return
+            self._open.pop(span, None)
         if span.get_span_context().trace_flags.sampled:
             self.leave_out(span)
 
@@ -201,7 +203,7 @@ class FlightLog:
         if len(unarrived.slots) >= MOST_UNARRIVED:
             unarrived.let_go_of_the_oldest()
         begun = self._open.get(span)
-        if begun is not None and begun[1] is not _ENDED and begun[1][_SPAN_ID] not in unarrived.slots:
+        if begun is not None and begun[0] and begun[1] is not _ENDED and begun[1][_SPAN_ID] not in unarrived.slots:
             slot, record = begun
             ending = ending_of(span, end_ns, record)
             if ending is not None and file.end(slot[0], FINISHED, ending):
@@ -218,11 +220,14 @@ class FlightLog:
         span_id = record[_SPAN_ID]
         if span_id in self._unarrived.slots:  # an interrupt came when it was kept already, and now it ends for good
             self._unarrived.let_go(span_id)
-        at = file.write(FINISHED, record) or _write_cut(file, FINISHED, record)
-        if at is not None:
-            slot, _ = self._open.get(span) or (_NOWHERE, _ENDED)
-            self._open[span] = slot, _ENDED
-            self._unarrived.keep(span_id, at, times_sent)
+        begun, _ = self._open.get(span) or (_NOWHERE, _ENDED)
+        self._open[span] = begun, _ENDED
+        slot = self._unarrived.slots[span_id] = []
+        at = file.write(FINISHED, record, slot) or _write_cut(file, FINISHED, record, slot)
+        if at is None:
+            self._unarrived.slots.pop(span_id, None)
+        elif times_sent:
+            self._unarrived.was_sent(span_id, at, times_sent)
 
     def closed(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
@@ -316,10 +321,10 @@ def _id_of(span: Span) -> int:
     return span.get_span_context().span_id
 
 
-def _write_cut(file: FlightFile, state: int, record: Plain) -> int | None:
+def _write_cut(file: FlightFile, state: int, record: Plain, slot: Slot | None = None) -> int | None:
     """Write a record that there is no room for with its texts cut."""
     for longest in _SHORTER:
-        at = file.write(state, cut(SpanRecord(*record), longest))
+        at = file.write(state, cut(SpanRecord(*record), longest), slot)
         if at is not None:
             return at
     dropped.count(dropped.FLIGHT_FULL, "no room in the flight file: this span is lost if its process dies")

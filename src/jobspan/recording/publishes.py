@@ -214,6 +214,7 @@ class Publishes:
 
     def _end(self, span: Span, event: PublishFinished) -> None:
         if not span.is_recording():
+            flight_log.closed(span)  # an interrupt may have kept it from that when it ended
             return
         if not put[0]:
             put[0] = True
@@ -223,8 +224,10 @@ class Publishes:
             set_error(span, text.type, text.message)
             self._instruments.record_exception(span, text, c.EVENT_SEND_EXCEPTION, event.at_ns)
         flight_log.finished(span, event.at_ns)
-        span.end(event.at_ns)
-        flight_log.closed(span)
+        try:
+            span.end(event.at_ns)
+        finally:
+            flight_log.closed(span)
 
 
 def _pass_on(event: PublishStarted | PublishByPattern, context: Context, text: str) -> None:

@@ -45,12 +45,11 @@ class Unarrived:
         unsent = len(self.slots) - len(self._confirmed)
         return unsent - (0 if self._has_failed_last else len(self._failed)) > MUCH_UNARRIVED
 
-    def keep(self, span_id: int, at: int, times_sent: int) -> None:
-        """Keep the slot of a span that another process had finished, and had some exporter send so many times."""
-        if times_sent and self.exporters > 1 and self.file is not None:
-            self.file.note_sent(at, times_sent)
-            self._times_sent[span_id] = times_sent
-        self.slots[span_id] = [at]
+    def was_sent(self, span_id: int, at: int, times: int) -> None:
+        """Note of a span that another process had finished how many times some exporter had sent it by then."""
+        if self.exporters > 1 and self.file is not None:
+            self.file.note_sent(at, times)
+            self._times_sent[span_id] = times
 
     def find_exporters(self, provider: Any) -> int:
         """Have the exporters tell what arrives; the provider may be set after our first span."""

@@ -69,13 +69,40 @@ def test_an_interrupted_end_gives_its_slot_back_no_more_than_once(tmp_path: Path
 
 
 @pytest.mark.parametrize("line", range(70))
-def test_an_interrupted_end_is_told_once_and_its_slot_given_back_once(tmp_path: Path, line: int) -> None:
+def test_an_interrupted_beginning_leaves_no_record_that_nobody_clears(tmp_path: Path, line: int) -> None:
+    log, provider = FlightLog(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=io.StringIO())))
+    log.configure(str(tmp_path), provider)
+    span = provider.get_tracer("jobs").start_span("run")
+    file = log.open(span)
+    assert file is not None
+    before = sys.gettrace()
+    sys.settrace(_InterruptAt(line))
+    try:
+        log.began(span, {}, is_safe=False)
+    except _Interrupt:
+        pass
+    finally:
+        sys.settrace(before)
+    log.finished(span, 2)
+    assert len(_left_in(file)) == 1
+    span.end(2)
+    log.closed(span)
+    assert _left_in(file) == []
+    file.remove()
+
+
+@pytest.mark.parametrize("is_kept_open", [True, False])
+@pytest.mark.parametrize("line", range(70))
+def test_an_interrupted_end_is_told_once_and_its_slot_given_back_once(
+    tmp_path: Path, line: int, is_kept_open: bool
+) -> None:
     """The exporter is done with a span before whoever ended it goes on."""
     log, provider = FlightLog(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=io.StringIO())))
     log.configure(str(tmp_path), provider)
     first, span = (provider.get_tracer("jobs").start_span(name) for name in ("first", "run"))
-    for each in (first, span):
+    for each in (first, span) if is_kept_open else (first,):
         log.began(each, {}, is_safe=False)
     log.finished(first, 1)
     first.end(1)
