@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from support.jaeger import Jaeger
@@ -13,6 +14,19 @@ from support.otlp import Collector
 from support.processes import STARTED
 from support.servers import Broker, RabbitMQ, Redis
 from support.stage import Stage
+
+
+def leave_forks_alone() -> None:
+    """Have gRPC do nothing when a test forks this process: it would start threads in children that want none of it.
+
+    It reads that once; the programs that tests start have it as users do.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRPC_ENABLE_FORK_SUPPORT", "false")
+        grpc.insecure_channel("127.0.0.1:1").close()
+
+
+leave_forks_alone()
 
 
 @pytest.fixture(scope="session", autouse=True)
