@@ -1,4 +1,4 @@
-"""``typing.NamedTuple``, made in a third of the time: a worker makes some fifty when it starts.
+"""``typing.NamedTuple``, made in half the time: a worker makes some fifty when it starts.
 
 What takes ``typing`` so long is that it compiles each annotation, to look at what it says. That is for type checkers,
 and they see the original.
