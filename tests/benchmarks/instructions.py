@@ -6,6 +6,7 @@ its branches guessed wrong. Takes some three minutes, and is measured only where
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -69,4 +70,7 @@ def _counted(library: str, name: str, jobs: int) -> int:
     found = _COUNTED.search(told.stderr)
     if told.returncode or found is None:
         raise RuntimeError(f"{name} of {library} under valgrind:\n{told.stderr[-4000:]}")
+    _, *answers = map(json.loads, told.stdout.splitlines())  # the first is a greeting
+    spans, expected = sum(each["spans"] for each in answers), CONTENDERS[name].expected(library) * (_FEW + jobs)
+    assert spans == expected, f"{name}: {spans} spans of {library} left, expected {expected}"
     return int(found[1])

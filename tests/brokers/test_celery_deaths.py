@@ -236,7 +236,7 @@ def test_a_death_is_told_at_once_though_celery_hears_of_it_later(stage: Stage) -
         wait_until(lambda: len(stage.diary.runs) > len(waits_ms), deadline_s=20, what="the next job begins")
         os.kill(stage.diary.runs[-1].pid, signal.SIGKILL)
         killed_ns = time.time_ns()
-        stage.collector.wait_for_spans(number, named="run ", deadline_s=4)
+        stage.collector.wait_for_spans(number, named="run ", deadline_s=3)
         waits_ms.append((time.time_ns() - killed_ns) / 1e6)
     # How long that takes is the benchmark's to say.
     print(f"from a kill to the collector: {sorted(round(wait) for wait in waits_ms)} ms")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from support.short_program import printed_by
 
 A_RUN_IS_KILLED = """
 import os, signal, sys, time
@@ -231,16 +231,7 @@ def told(folder: Path, *steps: str, args: tuple[str, ...] = ()) -> str:
 
 def said(folder: Path, *program: str, args: tuple[str, ...] = ()) -> str:
     """Return what a program says."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", "\n".join(program), str(folder / "flight"), *args],
-        env={**os.environ, "PYTHONPATH": "tests"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert not done.stderr
-    return done.stdout.strip()
+    return printed_by("\n".join(program), str(folder / "flight"), *args)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
