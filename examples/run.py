@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from jobspan import conventions as c
 from jobspan.backends import open_backend
-from jobspan.backends.address import read_address
 from jobspan.backends.base import Backend, Match
+from jobspan.backends.store.address import read_address
 from jobspan.demo.broker import start_broker
 from jobspan.demo.programs import Program, free_port, instrumented, is_listening, python, start
 from jobspan.runs import is_command, is_publish, is_run

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobspan._version import __version__
+
 if TYPE_CHECKING:
-    from jobspan.by_hand import command
     from jobspan.errors import JobspanError
     from jobspan.instrumentors.celery import CeleryInstrumentor
     from jobspan.instrumentors.commands import CommandInstrumentor
     from jobspan.instrumentors.dramatiq import DramatiqInstrumentor
     from jobspan.job_options import options
-    from jobspan.recording.current import current_job
+    from jobspan.manual_command import command
+    from jobspan.recording.spans.current_job import current_job
 
-__version__ = "0.1.0"
 __all__ = [
     "CeleryInstrumentor",
     "CommandInstrumentor",
@@ -30,8 +31,8 @@ _HOMES = {
     "CommandInstrumentor": "jobspan.instrumentors.commands",
     "DramatiqInstrumentor": "jobspan.instrumentors.dramatiq",
     "JobspanError": "jobspan.errors",
-    "command": "jobspan.by_hand",
-    "current_job": "jobspan.recording.current",
+    "command": "jobspan.manual_command",
+    "current_job": "jobspan.recording.spans.current_job",
     "options": "jobspan.job_options",
 }
 

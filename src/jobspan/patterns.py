@@ -5,16 +5,11 @@ A hook tells the first of them whole (``PublishStarted``, ``RunStarted``), and o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from types import NoneType
+from collections.abc import Callable
 from typing import Any
 
-from jobspan.events import CpuScope, PublishStarted, RunStarted
-from jobspan.jobs import Broker, Job
+from jobspan.jobs import Job
 from jobspan.named_tuple import NamedTuple
-
-_MOST, _MOST_MISSED = 2048, 200_000
-_IN_KEYS = frozenset({str, int, NoneType, Broker, CpuScope})
 
 
 class Pattern:
@@ -49,52 +44,6 @@ class JobByPattern(NamedTuple):
         return job._replace(id=self.id, workflow_id=self.workflow_id, parent_id=self.parent_id)
 
 
-class Patterns:
-    """The patterns that a hook has learned, by what decides all that they say."""
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, Pattern] = {}
-        self._missed = 0
-
-    def find(self, key: Hashable) -> Pattern | None:
-        """Return the pattern of a job; None: none is known, or there is more to the job, whose key is None."""
-        return self._known.get(key)
-
-    def learn(self, key: Hashable, event: PublishStarted | RunStarted) -> None:
-        """Keep what is common to all jobs of a key, from one that was told whole.
-
-        There is room for so many; they make room for others when those have been missed often.
-        """
-        if key is None:
-            return
-        if len(self._known) >= _MOST:
-            self._missed += 1
-            if self._missed < _MOST_MISSED:
-                return
-            self.forget()
-        self._known[key] = _pattern_of(event)
-
-    def forget(self) -> None:
-        """Begin anew: something that stands in no key has changed."""
-        self._known.clear()
-        self._missed = 0
-
-
-def of_values(*values: Any) -> Hashable:
-    """Return the key of these values; None where one is of a type of which different ones may be equal.
-
-    Nothing of the user's is in a key, for that would keep it: apps, tasks and actors come and go.
-    """
-    return values if _IN_KEYS.issuperset(map(type, values)) else None
-
-
 def whole(job: Job | JobByPattern) -> Job:
     """Return all that is known of a job."""
     return job.whole() if isinstance(job, JobByPattern) else job
-
-
-def _pattern_of(event: PublishStarted | RunStarted) -> Pattern:
-    job = event.job._replace(id=None, workflow_id=None, parent_id=None)
-    if isinstance(event, RunStarted):
-        return Pattern(event._replace(key=None, job=job, carrier={}, at_ns=0, received_ns=None, arguments=None))
-    return Pattern(event._replace(key=None, job=job, carrier={}, at_ns=0, arguments=None))

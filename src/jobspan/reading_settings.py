@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobspan.measures import bytes_of, seconds_of
+from jobspan.quantities import bytes_of, seconds_of
 from jobspan.settings import (
     JOBSPAN_BACKEND,
     JOBSPAN_BACKEND_HEADERS,

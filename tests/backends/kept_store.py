@@ -6,9 +6,9 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
-from jobspan.backends.reader import StoreReader
-from jobspan.server.decoding import REQUESTS, decode
-from jobspan.server.store import Store
+from jobspan.backends.store.reader import StoreReader
+from jobspan.server.receive.decoding import REQUESTS, decode
+from jobspan.server.storage.store import Store
 
 
 class Kept:

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from backends.otlp_requests import NOON, log_event, logs, run_attributes, span_message, traces
 from backends.otlp_server import Server
 from jobspan.backends.base import RunFilter
-from jobspan.backends.embedded import EmbeddedBackend
+from jobspan.backends.store.file import EmbeddedBackend
 
 _GARBAGE = b"\x0anot protobuf"
 _IMPOSSIBLE: dict[str, Callable[[], SpanMessage]] = {

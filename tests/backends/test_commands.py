@@ -10,7 +10,7 @@ from backends.kept_store import Kept
 from backends.otlp_requests import ERROR, NOON, SECOND, log_event, logs, run_attributes, span_message, traces
 from jobspan import conventions as c
 from jobspan.backends.base import CommandSeen, RunFilter
-from jobspan.backends.wire import command_from_json, command_to_json
+from jobspan.backends.json_codec import command_from_json, command_to_json
 
 ID, OTHER = "7f3a" + "0" * 12, "8f3b" + "0" * 12
 WHOSE = {c.JOBSPAN_COMMAND_ID: ID, c.JOBSPAN_COMMAND_NAME: "import"}

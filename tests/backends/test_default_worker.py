@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backends.otlp_server import Server
 from jobspan.backends.base import RunFilter
-from jobspan.backends.embedded import EmbeddedBackend
+from jobspan.backends.store.file import EmbeddedBackend
 from support.processes import Program
 
 _WORK = """

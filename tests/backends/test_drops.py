@@ -13,7 +13,8 @@ from jobspan.backends.base import HearsDrops
 from jobspan.backends.remote import RemoteBackend
 from jobspan.health.findings import RunFacts
 from jobspan.health.telemetry import facts
-from jobspan.server.drops import DropPoint, Drops
+from jobspan.server.receive.drops import Drops
+from jobspan.server.storage.batch import DropPoint
 
 HOUR_NS = 3600 * 10**9
 

@@ -18,11 +18,12 @@ from backends.kept_store import Kept
 from backends.otlp_requests import log_event, logs, run_attributes, span_message, traces
 from backends.otlp_server import Server
 from jobspan.backends.base import Match, RunFilter
-from jobspan.backends.embedded import EmbeddedBackend
-from jobspan.server.decoding import Batch, decode
-from jobspan.server.intake import Intake, Overloaded
-from jobspan.server.store import Store
-from jobspan.server.writer import Writer
+from jobspan.backends.store.file import EmbeddedBackend
+from jobspan.server.receive.decoding import decode
+from jobspan.server.receive.ingest import Intake, Overloaded
+from jobspan.server.storage.batch import Batch
+from jobspan.server.storage.store import Store
+from jobspan.server.storage.writer import Writer
 from support.waiting import wait_until
 
 _ROUNDS = 4

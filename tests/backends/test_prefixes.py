@@ -12,8 +12,8 @@ from backends.kept_store import Kept
 from backends.otlp_requests import log_event, logs, run_attributes, span_message, traces
 from backends.otlp_server import Server
 from jobspan import conventions as c
-from jobspan.backends.prefixes import least_length
 from jobspan.backends.remote import RemoteBackend
+from jobspan.backends.store.prefixes import least_length
 
 
 @pytest.mark.parametrize(

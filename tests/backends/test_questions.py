@@ -10,10 +10,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from backends.kept_store import Kept
 from backends.otlp_requests import ERROR, NOON, SECOND, run_attributes, span_message, spans_in, traces
-from jobspan.backends.admitting import admits, is_attempt_of
 from jobspan.backends.base import Counts, Match, RunFilter
-from jobspan.backends.belonging import in_order, of_command, of_job
-from jobspan.backends.tallies import count
+from jobspan.backends.trace_search.counting import count
+from jobspan.backends.trace_search.filters import admits, is_attempt_of
+from jobspan.backends.trace_search.membership import in_order, of_command, of_job
 
 _COMMAND, _OTHER_COMMAND = "7f3a" + "0" * 12, "7f3b" + "0" * 12
 

@@ -14,8 +14,8 @@ from backends.otlp_requests import NOON, SECOND, log_event, logs, run_attributes
 from backends.otlp_server import Server
 from jobspan import conventions as c
 from jobspan.backends.base import Match, RunFilter
-from jobspan.backends.embedded import EmbeddedBackend
-from jobspan.server.retention import Cleaner, Retention
+from jobspan.backends.store.file import EmbeddedBackend
+from jobspan.server.storage.retention import Cleaner, Retention
 from support.waiting import wait_until
 
 _HOUR = 3600 * SECOND

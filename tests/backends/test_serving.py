@@ -13,10 +13,10 @@ import pytest
 from backends.otlp_requests import run_attributes, span_message, traces
 from backends.otlp_server import Server, server_program
 from jobspan.backends import open_backend
-from jobspan.backends.address import ServerAddress, address_file, read_address, write_address
 from jobspan.backends.base import Backend, Match, RunFilter
-from jobspan.backends.embedded import EmbeddedBackend
 from jobspan.backends.remote import RemoteBackend
+from jobspan.backends.store.address import ServerAddress, address_file, read_address, write_address
+from jobspan.backends.store.file import EmbeddedBackend
 from jobspan.errors import BackendError, UsageError
 from jobspan.server import serve
 from support.ports import free_port

@@ -17,9 +17,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from backends.kept_store import Kept
 from backends.otlp_requests import pairs, span_message, spans_in, traces
 from jobspan import conventions as c
-from jobspan.backends import wire
+from jobspan.backends import json_codec
 from jobspan.backends.base import Match, RunFilter
-from jobspan.backends.schema import PROMOTED
+from jobspan.backends.store.schema import PROMOTED
 from jobspan.backends.values import attributes_from_text, attributes_to_text
 from jobspan.runs import is_run, run_from_span
 
@@ -101,7 +101,9 @@ def test_any_span_is_told_as_it_was_sent(one_store: Kept, spans: list[SpanMessag
     one_store.keep(request)
     for sent in spans_in(request):
         told = one_store.reader.story(Match("trace", sent.trace_id))
-        over_the_wire = [wire.span_from_json(json.loads(json.dumps(wire.span_to_json(span)))) for span in told]
+        over_the_wire = [
+            json_codec.span_from_json(json.loads(json.dumps(json_codec.span_to_json(span)))) for span in told
+        ]
         assert _exact(sent) in [_exact(span) for span in told]
         assert [_exact(span) for span in over_the_wire] == [_exact(span) for span in told]
     kept_before = one_store.store.count_spans()
@@ -131,7 +133,7 @@ def test_any_run_survives_the_wire(attributes: dict[str, Any]) -> None:
     (span,) = spans_in(traces(span_message(said, events=[event])))
     assert is_run(span)
     run = run_from_span(span)
-    assert _exact(wire.run_from_json(json.loads(json.dumps(wire.run_to_json(run))))) == _exact(run)
+    assert _exact(json_codec.run_from_json(json.loads(json.dumps(json_codec.run_to_json(run))))) == _exact(run)
 
 
 @given(
@@ -145,8 +147,8 @@ def test_any_run_survives_the_wire(attributes: dict[str, Any]) -> None:
     )
 )
 def test_any_filter_survives_the_query_string(where: RunFilter) -> None:
-    query = [(name, str(value)) for name, value in wire.filter_to_query(where)]
-    assert wire.filter_from_query(query) == where
+    query = [(name, str(value)) for name, value in json_codec.filter_to_query(where)]
+    assert json_codec.filter_from_query(query) == where
 
 
 def test_promoted_columns_have_the_type_that_the_contract_says() -> None:

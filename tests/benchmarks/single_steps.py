@@ -21,9 +21,10 @@ from benchmarks.telemetry import Discarding
 from jobspan import conventions as c
 from jobspan.jobs import Broker, Framework, Job
 from jobspan.probes.memory import resident_bytes
-from jobspan.recording import job_attributes, message_field, propagation
-from jobspan.recording.flight_log import FlightLog
-from jobspan.recording.message_field import MessageField
+from jobspan.recording.attributes import job_attributes
+from jobspan.recording.context import message_field, propagation
+from jobspan.recording.context.message_field import MessageField
+from jobspan.recording.journal.flight_log import FlightLog
 
 _GROUP = "single steps"
 _ROUNDS, _CALLS = 9, 5000

@@ -33,7 +33,7 @@ from jobspan.events import (
 from jobspan.jobs import Broker, Framework, Job, Outcome, has_failed
 from jobspan.recording import Recorder
 from jobspan.runs import command_from_span, is_command, is_publish, publish_from_span
-from jobspan.server.bodies import parse_json
+from jobspan.server.receive.bodies import parse_json
 from jobspan.settings import Settings
 
 T0 = 1_790_000_000_000_000_000

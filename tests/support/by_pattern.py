@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jobspan.events import PublishByPattern, PublishStarted, RunByPattern, RunStarted
-from jobspan.patterns import JobByPattern, Patterns
+from jobspan.instrumentors.job_patterns import Patterns
+from jobspan.patterns import JobByPattern
 
 
 def by_pattern(event: Any) -> Any:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobspan.backends.address import default_store, read_address
+from jobspan.backends.store.address import default_store, read_address
 from jobspan.errors import UsageError
 from jobspan.reading_settings import load_reading
 
@@ -35,9 +35,9 @@ def open_backend(store: Path | None = None, url: str | None = None) -> Backend:
 def _named(address: str) -> Backend:
     kind, _, url = address.partition("=")
     if kind in ("jaeger", "tempo"):
-        from jobspan.backends.jaeger import JaegerSource
-        from jobspan.backends.tempo import TempoSource
-        from jobspan.backends.traces import TraceBackend
+        from jobspan.backends.trace_search.backend import TraceBackend
+        from jobspan.backends.trace_search.jaeger import JaegerSource
+        from jobspan.backends.trace_search.tempo import TempoSource
 
         return TraceBackend(JaegerSource(url) if kind == "jaeger" else TempoSource(url))
     from jobspan.backends.remote import RemoteBackend
@@ -47,7 +47,7 @@ def _named(address: str) -> Backend:
 
 def _local(store: Path) -> Backend:
     """Ask the server or open the file; a server that is just starting holds the file before it answers."""
-    from jobspan.backends.embedded import EmbeddedBackend, StoreIsHeld
+    from jobspan.backends.store.file import EmbeddedBackend, StoreIsHeld
 
     deadline = time.monotonic() + _STARTING_S
     while True:

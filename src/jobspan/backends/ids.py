@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import hexdigits
+
+SHORTEST = 4
+"""The least characters that an id is cut to, and that may be typed of it."""
 
 _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 _HEAD_DIGITS = 8
@@ -53,3 +57,13 @@ def head_sql(column: str) -> str:
     number = f"('0x' || rpad({first}, {_HEAD_DIGITS}, '0'))::UINTEGER"
     is_hex = f"regexp_full_match({first}, '[0-9a-fA-F]+')"
     return f"CASE WHEN {is_hex} THEN {number} WHEN {column} IS NOT NULL THEN 0 END"
+
+
+def cut(full: str, others: Sequence[str], at_least: int = SHORTEST) -> str:
+    """Return the beginning of an id that none of the others shares; whole when another continues it."""
+    shared = max((_shared(full, other) for other in others), default=0)
+    return full[: max(at_least, shared + 1)]
+
+
+def _shared(one: str, other: str) -> int:
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

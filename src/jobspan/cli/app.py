@@ -15,25 +15,25 @@ from typing import Any, NoReturn
 
 import click
 
-from jobspan import __version__
+from jobspan._version import __version__
 from jobspan.cli import INTERRUPTED, WRONG
 from jobspan.cli.options import DEBUG, debug_option
-from jobspan.cli.tame import tame_line
+from jobspan.cli.terminal.sanitize import tame_line
 from jobspan.errors import JobspanError
 
 COMMANDS = MappingProxyType(
     {
-        "failed": ("jobspan.cli.failed", "Jobs that failed, and why."),
-        "runs": ("jobspan.cli.runs", "Attempts at jobs, whatever their outcome."),
-        "show": ("jobspan.cli.show", "The story of a command, a job or a trace."),
-        "queues": ("jobspan.cli.queues", "What waits in the broker."),
-        "workers": ("jobspan.cli.workers", "Who takes jobs from the broker."),
-        "health": ("jobspan.cli.health", "Whether all is as it should be, and what to do."),
-        "doctor": ("jobspan.cli.doctor", "Whether telemetry is recorded and arrives, step by step."),
-        "monitor": ("jobspan.cli.monitor", "Report the broker as metrics over OTLP."),
-        "run": ("jobspan.cli.run", "Run any program as a command."),
-        "serve": ("jobspan.cli.serve", "Receive telemetry and keep it."),
-        "demo": ("jobspan.cli.demo", "A two-minute tour on private servers."),
+        "failed": ("jobspan.cli.commands.failed", "Jobs that failed, and why."),
+        "runs": ("jobspan.cli.commands.runs", "Attempts at jobs, whatever their outcome."),
+        "show": ("jobspan.cli.commands.show", "The story of a command, a job or a trace."),
+        "queues": ("jobspan.cli.commands.queues", "What waits in the broker."),
+        "workers": ("jobspan.cli.commands.workers", "Who takes jobs from the broker."),
+        "health": ("jobspan.cli.commands.health", "Whether all is as it should be, and what to do."),
+        "doctor": ("jobspan.cli.commands.doctor", "Whether telemetry is recorded and arrives, step by step."),
+        "monitor": ("jobspan.cli.commands.monitor", "Report the broker as metrics over OTLP."),
+        "run": ("jobspan.cli.commands.run", "Run any program as a command."),
+        "serve": ("jobspan.cli.commands.serve", "Receive telemetry and keep it."),
+        "demo": ("jobspan.cli.commands.demo", "A two-minute tour on private servers."),
     }
 )
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from jobspan.backends.base import RunFilter
-from jobspan.cli.when import Clock, Moment
+from jobspan.cli.terminal.times import Clock, Moment
 from jobspan.cli.world import Place, World, place
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework

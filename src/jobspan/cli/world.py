@@ -37,7 +37,7 @@ def _open_broker(url: str, frameworks: tuple[Framework, ...], queues: tuple[str,
 
 
 def _has_default_store() -> bool:
-    from jobspan.backends.address import default_store
+    from jobspan.backends.store.address import default_store
 
     return default_store().exists()
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobspan.backends.address import read_address
+from jobspan.backends.store.address import read_address
 from jobspan.demo.broker import RunningBroker, start_broker
 from jobspan.demo.interrupts import held
 from jobspan.demo.programs import Program, free_port, instrumented, is_listening, python, start

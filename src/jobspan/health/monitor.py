@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
 
-from jobspan import __version__, brokers
+from jobspan import brokers
 from jobspan import conventions as c
+from jobspan._version import __version__
 from jobspan.brokers.base import BrokerReader
 from jobspan.errors import JobspanError
 from jobspan.health.check import AskRuns, Health, check

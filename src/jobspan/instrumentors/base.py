@@ -17,7 +17,6 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from jobspan import settings
 from jobspan.events import JobSink, Sink
 from jobspan.instrumentors.configuration import Configuration, is_disabled_by_file
-from jobspan.instrumentors.contrib import Contrib
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, is_ready
 from jobspan.recording import Recorder
@@ -35,7 +34,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
         supported: first supported version and the first minor version that has not been tried, as tuples.
         module: the module whose import brings the hooks.
         entry_point: our name among ``opentelemetry_instrumentor``, and in a configuration file.
-        contrib: how OpenTelemetry's own instrumentation of the same library is set aside; None where there is none.
+        contrib: the module of OpenTelemetry's own instrumentation of the same library; None where there is none.
         configuration: what a configuration file may say under our name.
     """
 
@@ -43,7 +42,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
     module: ClassVar[str]
     supported: ClassVar[tuple[tuple[int, int], tuple[int, int]]]
     entry_point: ClassVar[str]
-    contrib: ClassVar[type[Contrib] | None] = None
+    contrib: ClassVar[str | None] = None
     configuration = Configuration()
     _asked: ClassVar[set[str]]
 
@@ -79,6 +78,9 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
     def _hook(self, module: ModuleType, sink: JobSink, patches: Patches) -> None:
         """Connect the hooks of the imported library to the sink."""
 
+    def _silence_contrib(self, module: ModuleType, patches: Patches) -> None:
+        """Silence the instrumentation whose module ``contrib`` names, until the patches are undone."""
+
     def _instrument(self, **kwargs: Any) -> None:
         given = {name: kwargs.pop(name) for name in _GIVEN if kwargs.get(name) is not None}
         self._settings = settings.load(kwargs)
@@ -88,7 +90,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
         self._is_hooked = self._is_contrib_aside = False
         self._when_imported(self.module, self._imported)
         if self.contrib is not None:
-            self._when_imported(self.contrib.module, self._contrib_imported)
+            self._when_imported(self.contrib, self._contrib_imported)
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.undo()
@@ -109,8 +111,8 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
             return
         self._is_hooked = True
         try:
-            if self.contrib is not None and is_ready(self.contrib.module):
-                self._set_contrib_aside(sys.modules[self.contrib.module])
+            if self.contrib is not None and is_ready(self.contrib):
+                self._set_contrib_aside(sys.modules[self.contrib])
             self._hook(module, sink, self._patches)
         except Exception:
             # An import of the user's must not fail, and an instrumentor that raises stops everybody else's.
@@ -124,9 +126,9 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
     @guarded
     def _set_contrib_aside(self, module: ModuleType) -> None:
         """Let OpenTelemetry's own instrumentation of the library be silent for as long as ours is on."""
-        if self.contrib is not None and not self._settings.coexist and not self._is_contrib_aside:
+        if not self._settings.coexist and not self._is_contrib_aside:
             self._is_contrib_aside = True
-            self.contrib(module, self._patches)
+            self._silence_contrib(module, self._patches)
 
     def _is_supported(self) -> bool:
         found = _version_of(self.library)

@@ -23,7 +23,6 @@ class Contrib(ABC):
     To its user it looks as it would without us: ``is_instrumented_by_opentelemetry`` is what they made it.
     """
 
-    module: ClassVar[str]
     name: ClassVar[str]
 
     def __init__(self, module: ModuleType, patches: Patches) -> None:
@@ -61,69 +60,5 @@ class Contrib(ABC):
             self._has_said = True
             _logger.warning(
                 "%s is set aside, for jobspan tells of the same work (OTEL_PYTHON_JOBSPAN_COEXIST=true leaves it on)",
-                self.module,
+                self._module.__name__,
             )
-
-
-class ContribCelery(Contrib):
-    """Theirs of Celery: its signal receivers are disconnected, and connected again as they were."""
-
-    module: ClassVar[str] = "opentelemetry.instrumentation.celery"
-    name: ClassVar[str] = "CeleryInstrumentor"
-
-    def _silence(self, instance: Any) -> None:
-        self._kwargs: dict[str, Any] = {}
-        # What it was made with cannot be asked for: what it made of that is kept.
-        self._state = dict(vars(instance)) if self._is_on else {}
-        if self._is_on:
-            instance._uninstrument()  # noqa: SLF001 - its flag is to stay as its user set it
-
-    def _instrument(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        self._is_on, self._kwargs, self._state = True, dict(kwargs), {}
-        self._say()
-
-    def _uninstrument(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        self._is_on = False
-
-    def give_back(self) -> None:
-        """Connect its receivers again."""
-        instance = self._instrumentor._instance  # noqa: SLF001 - it may have been made after us
-        if self._is_on and instance is not None:
-            instance._instrument(**self._kwargs)  # noqa: SLF001 - as above
-            vars(instance).update(self._state)
-
-
-class ContribClick(Contrib):
-    """Theirs of Click: its wrapper stays where it is in the chain, and skips every command as it skips servers."""
-
-    module: ClassVar[str] = "opentelemetry.instrumentation.click"
-    name: ClassVar[str] = "ClickInstrumentor"
-
-    def _silence(self, instance: Any) -> None:
-        self._is_to_go = False
-        self._skip_servers = self._module._skip_servers  # noqa: SLF001 - read at each call
-        self._module._skip_servers = lambda _: True  # type: ignore[attr-defined]  # noqa: SLF001
-
-    def _instrument(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        self._say()
-        if self._is_to_go:
-            self._is_to_go = False
-        else:
-            wrapped(*args, **kwargs)
-
-    def _uninstrument(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        # Theirs takes away the outermost wrapper, whose ever it is: while that is ours, theirs has to wait.
-        if self._is_outermost():
-            wrapped(*args, **kwargs)
-        else:
-            self._is_to_go = True
-
-    def _is_outermost(self) -> bool:
-        wrapper = getattr(self._module.click.core.Command.invoke, "_self_wrapper", None)
-        return getattr(wrapper, "func", None) is self._module._command_invoke_wrapper  # noqa: SLF001
-
-    def give_back(self) -> None:
-        """Let it skip servers only, or take it away if its user did so meanwhile."""
-        self._module._skip_servers = self._skip_servers  # type: ignore[attr-defined]  # noqa: SLF001
-        if self._is_to_go:
-            self._instrumentor._instance._uninstrument()  # noqa: SLF001 - its flag says it already

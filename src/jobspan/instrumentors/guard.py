@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from jobspan.recording import dropped
-from jobspan.recording.interrupts import is_interrupt
+from jobspan.recording.safety import dropped
+from jobspan.recording.safety.interrupts import is_interrupt
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -1,4 +1,4 @@
-"""Which schedule put what is published now: Celery beat, and APScheduler whatever library its jobs publish with.
+"""Which schedule publishes now, whatever library its jobs publish with; APScheduler's own calls, wrapped.
 
 The hooks stand around the scheduler's own call, for its time; the libraries' publish hooks ask ``current_schedule``.
 """
@@ -27,28 +27,9 @@ class Schedule(NamedTuple):
 current_schedule: ContextVar[Schedule | None] = ContextVar("jobspan-schedule", default=None)
 
 
-def install_beat(patches: Patches) -> None:
-    """Stand around the sending of an entry, for all schedulers of Celery beat."""
-
-    def patch(module: ModuleType) -> None:
-        for name in ("apply_entry", "apply_async"):
-            patches.wrap(module.Scheduler, name, _send_entry)
-
-    when_imported("celery.beat", patch, patches)
-
-
 def install_apscheduler(patches: Patches) -> None:
     """Stand around the run of a job, in every executor of APScheduler 3."""
     when_imported("apscheduler.executors.base", lambda module: _patch_executors(module, patches), patches)
-
-
-def _send_entry(wrapped: Callable[..., Any], scheduler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    entry = args[0] if args else kwargs.get("entry")
-    token = current_schedule.set(Schedule("beat", _text(getattr(entry, "name", None)), is_root=True))
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        current_schedule.reset(token)
 
 
 def _patch_executors(base: ModuleType, patches: Patches) -> None:
@@ -86,7 +67,7 @@ def _replace(name: str, old: Any, new: Any) -> None:
 def _around(run_job: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(run_job)
     def run(job: Any, *args: Any, **kwargs: Any) -> Any:
-        token = current_schedule.set(Schedule("apscheduler", _text(getattr(job, "name", None))))
+        token = current_schedule.set(Schedule("apscheduler", text_of(getattr(job, "name", None))))
         try:
             return run_job(job, *args, **kwargs)
         finally:
@@ -98,7 +79,7 @@ def _around(run_job: Callable[..., Any]) -> Callable[..., Any]:
 def _around_coroutine(run_job: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(run_job)
     async def run(job: Any, *args: Any, **kwargs: Any) -> Any:
-        token = current_schedule.set(Schedule("apscheduler", _text(getattr(job, "name", None))))
+        token = current_schedule.set(Schedule("apscheduler", text_of(getattr(job, "name", None))))
         try:
             return await run_job(job, *args, **kwargs)
         finally:
@@ -107,5 +88,6 @@ def _around_coroutine(run_job: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _text(name: Any) -> str | None:
+def text_of(name: Any) -> str | None:
+    """Return a schedule's name as text; None where it has none."""
     return None if name is None else str(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-from jobspan import __version__
+from jobspan._version import __version__
 from jobspan.events import (
     BatchFinished,
     BatchStarted,
@@ -39,17 +39,17 @@ from jobspan.events import (
 )
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Job
-from jobspan.recording import w3c
-from jobspan.recording.flight_log import flight_log
-from jobspan.recording.idle import is_idle
-from jobspan.recording.instruments import Instruments
-from jobspan.recording.parts import Part, Parts, Steps
+from jobspan.recording.context import w3c_fast_path
+from jobspan.recording.journal.flight_log import flight_log
+from jobspan.recording.lazy_parts import Part, Parts, Steps
+from jobspan.recording.telemetry.instruments import Instruments
+from jobspan.recording.unsampled.idle import is_idle
 from jobspan.settings import Settings
 
 if TYPE_CHECKING:
     # Imported when the first job comes.
-    from jobspan.recording.passing import Passing
-    from jobspan.recording.passing_runs import PassingRuns
+    from jobspan.recording.unsampled.unsampled_publishes import Passing
+    from jobspan.recording.unsampled.unsampled_runs import PassingRuns
 
 _BEGIN = {
     PublishStarted: ("publishes", "started"),
@@ -121,7 +121,7 @@ class Recorder:
     ) -> PassingRun | None:
         """Return a run that nobody records, see ``JobSink``."""
         # Of a sampled trace more is to be done, and the context is read then.
-        if self.listener is not None or (w3c.looks_sampled(carrier) and self._instruments.has_sdk):
+        if self.listener is not None or (w3c_fast_path.looks_sampled(carrier) and self._instruments.has_sdk):
             return None
         return self._passing_runs.run(carrier, partial(job, *of), options, at_ns, eager=eager)
 

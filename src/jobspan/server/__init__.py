@@ -1,8 +1,9 @@
 """The receiver of OTLP: spans into the embedded store, and an HTTP API to ask it.
 
-bytes ──► grpc_receiver, http_receiver ──► intake ──► decoding ──► writer ──► store
-                                             │                       (one thread, one transaction
-api ◄── backends.reader ◄── the same store   └ answers after the commit       for many requests)
+receive/: bytes ──► grpc, http ──► ingest ──► decoding ──► storage/: writer ──► store
+                                      │                               (one thread, one transaction for many requests)
+                                      └ replies after the commit
+api ◄── backends.store.reader ◄── the same store
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobspan.errors import MissingExtra, UsageError
-from jobspan.measures import bytes_of, seconds_of
+from jobspan.quantities import bytes_of, seconds_of
 
 GRPC_PORT = 4317
 HTTP_PORT = 4318
@@ -61,8 +62,8 @@ def serve(
     """
     limits = {"keep_s": _read("--keep", keep, seconds_of), "max_bytes": _read("--max-size", max_size, bytes_of)}
     try:
-        from jobspan.server.retention import Retention
         from jobspan.server.serving import run
+        from jobspan.server.storage.retention import Retention
     except ImportError as error:
         if (error.name or "").startswith("jobspan"):
             raise

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from jobspan.backends.address import default_store
+from jobspan.backends.store.address import default_store
 from jobspan.errors import JobspanError
 from jobspan.reading_settings import load_reading
 from jobspan.server import GRPC_PORT, HTTP_PORT, LOOPBACK, Serving, serve

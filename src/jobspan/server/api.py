@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jobspan import __version__
-from jobspan.backends import wire
+from jobspan._version import __version__
+from jobspan.backends import json_codec
 from jobspan.backends.base import IdKind, Match
 from jobspan.errors import BackendError, MalformedData
-from jobspan.server.bodies import read_body
-from jobspan.server.intake import Intake
+from jobspan.server.receive.bodies import read_body
+from jobspan.server.receive.ingest import Intake
 
 _KINDS: tuple[IdKind, ...] = ("command", "job", "trace")
 
@@ -37,22 +37,22 @@ def routes(intake: Intake, store: str, *, is_open: bool) -> list[Route]:
         is_open: the server listens beyond loopback, so any host name may be its own.
     """
     questions: dict[str, Callable[[Request], Any]] = {
-        "runs": lambda asked: [wire.run_to_json(run) for run in intake.reader().runs(_filter(asked))],
-        "counts": lambda asked: wire.counts_to_json(intake.reader().counts(_filter(asked))),
+        "runs": lambda asked: [json_codec.run_to_json(run) for run in intake.reader().runs(_filter(asked))],
+        "counts": lambda asked: json_codec.counts_to_json(intake.reader().counts(_filter(asked))),
         "commands": lambda asked: [
-            wire.command_to_json(command) for command in intake.reader().commands(_filter(asked))
+            json_codec.command_to_json(command) for command in intake.reader().commands(_filter(asked))
         ],
-        "find": lambda asked: [wire.match_to_json(match) for match in intake.reader().find(_prefix(asked))],
-        "story": lambda asked: [wire.span_to_json(span) for span in intake.reader().story(_match(asked))],
+        "find": lambda asked: [json_codec.match_to_json(match) for match in intake.reader().find(_prefix(asked))],
+        "story": lambda asked: [json_codec.span_to_json(span) for span in intake.reader().story(_match(asked))],
         "stats": lambda _asked: _stats(intake, store),
     }
     asked = [
-        Route(f"{wire.API}/{name}", _endpoint(answer, is_open=is_open), methods=["GET"])
+        Route(f"{json_codec.API}/{name}", _endpoint(answer, is_open=is_open), methods=["GET"])
         for name, answer in questions.items()
     ]
     # More ids than an address holds: in the body.
     shorten = _endpoint(lambda ids: dict(intake.reader().shorten(ids)), is_open=is_open, read=_ids)
-    return [*asked, Route(f"{wire.API}/shorten", shorten, methods=["POST"])]
+    return [*asked, Route(f"{json_codec.API}/shorten", shorten, methods=["POST"])]
 
 
 async def _itself(request: Request) -> Request:
@@ -100,7 +100,7 @@ def _is_local(host: str) -> bool:
 
 
 def _filter(request: Request) -> Any:
-    return wire.filter_from_query(request.query_params.multi_items())
+    return json_codec.filter_from_query(request.query_params.multi_items())
 
 
 def _prefix(request: Request) -> str:

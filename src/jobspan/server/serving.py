@@ -16,11 +16,12 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from jobspan.backends.address import ServerAddress, remove_address, write_address
-from jobspan.server import Serving, api, grpc_receiver, http_receiver, listening
-from jobspan.server.intake import Intake
-from jobspan.server.retention import Retention
-from jobspan.server.store import Store
+from jobspan.backends.store.address import ServerAddress, remove_address, write_address
+from jobspan.server import Serving, api, listening
+from jobspan.server.receive import grpc, http
+from jobspan.server.receive.ingest import Intake
+from jobspan.server.storage.retention import Retention
+from jobspan.server.storage.store import Store
 
 _logger = logging.getLogger("jobspan.server")
 
@@ -51,7 +52,7 @@ def run(
 async def _serve(
     intake: Intake, store: Path, host: str, grpc_port: int, http_port: int, ready: Callable[[Serving], None] | None
 ) -> None:
-    grpc_server, grpc_port = grpc_receiver.make_server(intake, host, grpc_port)
+    grpc_server, grpc_port = grpc.make_server(intake, host, grpc_port)
     with listening.bound("HTTP", host, http_port, "--http-port") as listener:
         listener.listen(_BACKLOG)
         http_port = listener.getsockname()[1]
@@ -83,7 +84,7 @@ class _HttpServer(uvicorn.Server):
 
 
 def _http_server(intake: Intake, store: Path, *, is_open: bool) -> uvicorn.Server:
-    routes = [*http_receiver.routes(intake), *api.routes(intake, str(store), is_open=is_open)]
+    routes = [*http.routes(intake), *api.routes(intake, str(store), is_open=is_open)]
     config = uvicorn.Config(
         Starlette(routes=routes),
         log_config=None,

@@ -9,7 +9,7 @@ import pytest
 
 from jobspan import conventions as c
 from jobspan.brokers.waiting import celery_since_ms, dramatiq_since_ms, oldest_wait_s
-from jobspan.recording.message_field import MessageField, encode
+from jobspan.recording.context.message_field import MessageField, encode
 
 OURS = {c.FIELD: encode(MessageField(published_ms=5000, scheduled_ms=7000, command_name="n;t=1"))}
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from jobspan import conventions as c
 from jobspan.backends.base import CommandSeen, Counts, Match, RunFilter
-from jobspan.backends.prefixes import cut
+from jobspan.backends.ids import cut
 from jobspan.runs import (
     RUNNING,
     Run,

@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from jobspan.recording import Recorder, dropped
+from jobspan.recording import Recorder
+from jobspan.recording.safety import dropped
 from jobspan.runs import Span
 from jobspan.settings import Settings
 from support.by_pattern import ByPattern

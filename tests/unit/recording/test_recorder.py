@@ -15,7 +15,8 @@ from opentelemetry.trace import NonRecordingSpan, NoOpTracerProvider, SpanContex
 from jobspan import conventions as c
 from jobspan.events import CommandFinished, CommandStarted, JobDropped, RunAbandoned, RunLost
 from jobspan.jobs import Broker, Outcome
-from jobspan.recording import Recorder, dropped
+from jobspan.recording import Recorder
+from jobspan.recording.safety import dropped
 from jobspan.settings import Settings
 from support.matching import (
     ANY_INT,

@@ -13,9 +13,9 @@ from jobspan.instrumentors.celery.mapping import (
     max_attempts,
     options_of,
 )
+from jobspan.instrumentors.job_patterns import of_values
 from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Broker
-from jobspan.patterns import of_values
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.

@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any
 
 from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, Sink
-from jobspan.instrumentors.commands.names import is_excluded
-from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
+from jobspan.instrumentors.commands.exclusions import is_excluded
+from jobspan.instrumentors.commands.exit_status import SCRIPT, exit_code, interrupt_of, surroundings, told_of
 from jobspan.instrumentors.guard import guarded, hide_this_frame
 from jobspan.instrumentors.patches import Patches
 

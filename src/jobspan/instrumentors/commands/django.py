@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Sink
-from jobspan.instrumentors.commands.names import is_excluded
-from jobspan.instrumentors.commands.process import SCRIPT, exit_code, interrupt_of, surroundings, told_of
+from jobspan.instrumentors.commands.exclusions import is_excluded
+from jobspan.instrumentors.commands.exit_status import SCRIPT, exit_code, interrupt_of, surroundings, told_of
 from jobspan.instrumentors.commands.script import program_name
 from jobspan.instrumentors.guard import guarded, hide_this_frame
 

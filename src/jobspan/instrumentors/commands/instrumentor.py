@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 from jobspan import settings
 from jobspan.events import Sink
 from jobspan.instrumentors.base import LibraryInstrumentor
-from jobspan.instrumentors.commands.daemons import Daemons
-from jobspan.instrumentors.commands.programs import ProgramHooks
+from jobspan.instrumentors.commands.long_running import Daemons
 from jobspan.instrumentors.commands.script import ScriptHooks
+from jobspan.instrumentors.commands.subprocesses import ProgramHooks
 from jobspan.instrumentors.commands.termination import Termination
-from jobspan.instrumentors.contrib import Contrib, ContribClick
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
 
@@ -28,7 +27,7 @@ class CommandInstrumentor(LibraryInstrumentor):
     module: ClassVar[str] = "click.core"
     supported: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((8, 1), (9, 0))
     entry_point: ClassVar[str] = "jobspan_commands"
-    contrib: ClassVar[type[Contrib] | None] = ContribClick
+    contrib: ClassVar[str | None] = "opentelemetry.instrumentation.click"
 
     @property
     def sink(self) -> Sink | None:
@@ -51,9 +50,14 @@ class CommandInstrumentor(LibraryInstrumentor):
         ScriptHooks(sink, self._excluded).install(self._patches)
         Daemons(sink).install(self._patches)
         ProgramHooks(sink).install(self._patches)
-        when_imported("jobspan.by_hand", self._hook_by_hand, self._patches)
+        when_imported("jobspan.manual_command", self._hook_by_hand, self._patches)
         when_imported("typer.core", self._hook_typer, self._patches)
         when_imported("django.core.management.base", self._hook_django, self._patches)
+
+    def _silence_contrib(self, module: ModuleType, patches: Patches) -> None:
+        from jobspan.instrumentors.commands.contrib import ContribClick
+
+        ContribClick(module, patches)
 
     def _hook(self, module: ModuleType, sink: Sink, patches: Patches) -> None:
         from jobspan.instrumentors.commands.click import ClickHooks
@@ -62,7 +66,7 @@ class CommandInstrumentor(LibraryInstrumentor):
 
     @guarded
     def _hook_by_hand(self, _: ModuleType) -> None:
-        from jobspan.instrumentors.commands.by_hand import HandHooks
+        from jobspan.instrumentors.commands.manual import HandHooks
 
         HandHooks(self._termination()).install(self._patches)
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jobspan.events import CommandFinished, CommandStarted, Sink
-from jobspan.instrumentors.commands.names import is_excluded_program
-from jobspan.instrumentors.commands.process import SCRIPT, code_of, exit_code, interrupt_of, surroundings
+from jobspan.instrumentors.commands.exclusions import is_excluded_program
+from jobspan.instrumentors.commands.exit_status import SCRIPT, code_of, exit_code, interrupt_of, surroundings
 from jobspan.instrumentors.commands.subparsers import SubparserHooks
 from jobspan.instrumentors.guard import guarded, hide_this_frame
 from jobspan.instrumentors.patches import Patches

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from jobspan.events import CommandNamed, DaemonStarted, Sink
-from jobspan.instrumentors.commands.names import is_excluded
-from jobspan.instrumentors.commands.process import SCRIPT
+from jobspan.instrumentors.commands.exclusions import is_excluded
+from jobspan.instrumentors.commands.exit_status import SCRIPT
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
 

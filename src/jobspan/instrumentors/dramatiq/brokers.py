@@ -24,7 +24,7 @@ class _Joined(NamedTuple):
 
     def leave(self, broker: Any) -> None:
         """Take it out, unless somebody has put theirs around it."""
-        from jobspan.instrumentors.dramatiq.last_ends import LastEnds
+        from jobspan.instrumentors.dramatiq.draining import LastEnds
 
         middleware = self.middleware()
         if middleware is not None and middleware in broker.middleware:
@@ -55,8 +55,8 @@ class Brokers:
     @guarded
     def after_worker_import(self, _: ModuleType) -> None:
         """Stand around the consumer threads, and around groups."""
+        from jobspan.instrumentors.dramatiq.batch_hooks import Groups
         from jobspan.instrumentors.dramatiq.consumers import Consumers
-        from jobspan.instrumentors.dramatiq.groups import Groups
 
         if self._is_on:
             Consumers(self._sink).install(self._patches)

@@ -17,11 +17,11 @@ from dramatiq.middleware import Retries
 
 from jobspan import conventions as c
 from jobspan.events import Arguments, CpuScope
+from jobspan.instrumentors.job_patterns import of_values
 from jobspan.instrumentors.schedules import Schedule
 from jobspan.job_options import NOTHING, JobOptions, chosen_for
 from jobspan.jobs import Broker, Framework, Job
 from jobspan.named_tuple import NamedTuple
-from jobspan.patterns import of_values
 
 _SYSTEMS = {
     "Redis": "redis",

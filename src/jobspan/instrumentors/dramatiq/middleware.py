@@ -12,7 +12,7 @@ from dramatiq.errors import ActorNotFound
 
 from jobspan import conventions as c
 from jobspan.events import JobDropped, JobSink, RunByPattern, RunStarted
-from jobspan.instrumentors.dramatiq import endings
+from jobspan.instrumentors.dramatiq import outcomes
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
     BrokerWords,
@@ -24,11 +24,12 @@ from jobspan.instrumentors.dramatiq.mapping import (
     options_on,
     worker_name,
 )
-from jobspan.instrumentors.dramatiq.publishing import Publishing
-from jobspan.instrumentors.dramatiq.runs import Run, Runs
+from jobspan.instrumentors.dramatiq.open_runs import Run, Runs
+from jobspan.instrumentors.dramatiq.publish_hooks import Publishing
 from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.instrumentors.job_patterns import Patterns
 from jobspan.jobs import Outcome
-from jobspan.patterns import JobByPattern, Patterns
+from jobspan.patterns import JobByPattern
 from jobspan.recording.sdk.flush import flush_and_leave
 
 
@@ -86,7 +87,7 @@ class JobspanMiddleware(Middleware):
         run = self._open_run(broker, message)
         if run is not None:
             limit = self._words.max_attempts(broker, message) if exception is not None else None
-            self._sink(endings.processed(run, message, exception, limit, time.time_ns()))
+            self._sink(outcomes.processed(run, message, exception, limit, time.time_ns()))
             self._runs.end(run)
 
     @unbroken
@@ -94,7 +95,7 @@ class JobspanMiddleware(Middleware):
         """A before-hook raised SkipMessage."""
         run = self._open_run(broker, message)
         if run is not None:
-            self._sink(endings.skipped(run, message, time.time_ns()))
+            self._sink(outcomes.skipped(run, message, time.time_ns()))
             self._runs.end(run)
 
     def before_ack(self, broker: Any, message: Any) -> None:

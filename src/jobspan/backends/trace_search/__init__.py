@@ -1,0 +1,1 @@
+"""Trace backends that are searched over HTTP: Jaeger and Tempo."""

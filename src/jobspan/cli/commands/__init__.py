@@ -1,0 +1,1 @@
+"""The commands of `jobspan`: what a user types → questions → a screen or a document."""

@@ -1,0 +1,50 @@
+"""``jobspan queues``: what waits in the broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobspan.brokers.base import BrokerReader
+from jobspan.cli.broker_options import Wanted, again_and_again, broker_options, opened_broker, watch_options
+from jobspan.cli.options import debug_option
+from jobspan.cli.screens.broker_screen import place_of, queue_table, queues_summary, say_notes
+from jobspan.cli.screens.run_screen import say_next
+from jobspan.cli.terminal.screen import Screen, piece
+from jobspan.cli.world import World
+
+
+@click.command("queues")
+@broker_options
+@watch_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, for machines.")
+@debug_option
+@click.pass_context
+def command(context: click.Context, /, watch: bool, every: float, as_json: bool, **options: Any) -> int:
+    """What waits in the broker: jobs by queue and state, ? where it cannot tell. It only reads.
+
+    Exit codes: 0 found, 1 no queue, 2 wrong use or broker unreachable.
+    """
+    with opened_broker(context.ensure_object(World), options) as (reader, wanted):
+        return again_and_again(lambda: _show(reader, wanted, as_json=as_json), watch=watch, every_s=every)
+
+
+def _show(reader: BrokerReader, wanted: Wanted, *, as_json: bool) -> int:
+    state = reader.look()
+    queues = wanted.of(state.queues)
+    if as_json:
+        from jobspan.cli.documents.broker_documents import queues_document
+
+        click.echo(queues_document(state, queues))
+        return 0 if queues else 1
+    screen = Screen()
+    if not queues:
+        told = f" named {' or '.join(wanted.names)}" if wanted.names else ""
+        screen.line(piece(f"No queue of Celery or Dramatiq{told} on {place_of(state.broker)}."))
+        return 1
+    screen.table(queue_table(queues))
+    screen.line(piece(queues_summary(state.broker, queues)))
+    say_notes(screen, state)
+    say_next(screen, ["jobspan workers", "jobspan health"])
+    return 0

@@ -1,0 +1,76 @@
+"""``jobspan runs``: attempts at jobs, whatever their outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobspan.backends.base import Backend
+from jobspan.cli.commands.failed import newest_runs
+from jobspan.cli.options import Asked, Reading, asked, filter_options, reading, reading_options
+from jobspan.cli.screens.commands_screen import command_table, commands_summary
+from jobspan.cli.screens.run_screen import (
+    RUN_COLUMNS,
+    next_steps,
+    run_table,
+    runs_summary,
+    say_cut,
+    say_next,
+    say_nothing_found,
+)
+from jobspan.cli.terminal.screen import Screen, piece
+from jobspan.cli.terminal.short_ids import ShortIds
+from jobspan.cli.world import opened
+from jobspan.errors import UsageError
+
+
+@click.command("runs")
+@click.option("--commands", "of_commands", is_flag=True, help="Console commands, with what became of their jobs.")
+@filter_options
+@reading_options
+@click.pass_context
+def command(context: click.Context, /, of_commands: bool, **options: Any) -> int:
+    """Attempts at jobs, whatever their outcome: newest last. With --commands what caused them."""
+    how = reading(context, options)
+    wanted = asked(options, how.clock)
+    with opened(how.world, how.place) as backend:
+        if of_commands:
+            return _commands(backend, how, wanted)
+        found, counts, more = newest_runs(backend, wanted)
+        if how.as_json:
+            from jobspan.cli.documents.documents import runs_document
+
+            click.echo(runs_document(found, counts, wanted.where))
+            return 0 if found else 1
+        screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
+        if not found:
+            say_nothing_found(screen, backend, how, wanted, counts)
+            return 1
+        screen.table(run_table(found, RUN_COLUMNS, how.clock, ids))
+        say_cut(screen, len(found), more=more)
+        screen.line(*runs_summary(counts, wanted.window))
+        say_next(screen, next_steps(found[0], ids, ["jobspan failed"] if counts.failed else []))
+        return 0
+
+
+def _commands(backend: Backend, how: Reading, wanted: Asked) -> int:
+    if any((wanted.where.jobs, wanted.where.queues, wanted.where.frameworks, wanted.where.outcomes)):
+        raise UsageError("saw --commands with a filter of runs; expected only --since, --until, --command and --limit")
+    found = backend.commands(wanted.where)
+    if how.as_json:
+        from jobspan.cli.documents.documents import commands_document
+
+        click.echo(commands_document(found, wanted.where))
+        return 0 if found else 1
+    screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
+    if not found:
+        screen.line(piece(f"No commands {wanted.window}."))
+        say_next(screen, ["jobspan runs --commands --since 7d"])
+        return 1
+    screen.table(command_table(found, how.clock, ids))
+    screen.line(piece(commands_summary(found, wanted.window)))
+    newest = found[0]
+    follow = "" if newest.command else " --watch"
+    say_next(screen, [f"jobspan show {ids.of(newest.id)}{follow} (the newest)"])
+    return 0

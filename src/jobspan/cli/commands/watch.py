@@ -1,0 +1,32 @@
+"""``jobspan show ID --watch``: how far a running command is, until all of its jobs are done."""
+
+from __future__ import annotations
+
+from jobspan.backends.base import Backend, CommandSeen, RunFilter
+from jobspan.cli.screens.commands_screen import progress_line
+from jobspan.cli.terminal.screen import Piece, Screen
+from jobspan.cli.terminal.units import duration
+from jobspan.cli.world import World
+
+_BETWEEN_S = 1.0
+_QUIET_S = 60
+
+
+def watch(backend: Backend, command_id: str, world: World, screen: Screen) -> None:
+    """Write a line whenever something has changed; return when the command has ended and nothing is left to do.
+
+    A job may wait for hours, or be lost with its broker: that nothing happens is said, ever more seldom.
+    """
+    before: CommandSeen | None = None
+    since_ns, quiet_s = world.now_ns(), _QUIET_S
+    while True:
+        seen = next(iter(backend.commands(RunFilter(commands=(command_id,), limit=1))), None)
+        if seen is not None and seen != before:
+            screen.line(*progress_line(seen, world.now_ns()))
+            before, since_ns, quiet_s = seen, world.now_ns(), _QUIET_S
+        if seen is not None and seen.command is not None and seen.done >= seen.put:
+            return
+        if world.now_ns() - since_ns >= quiet_s * 1e9:
+            screen.line(Piece(f"nothing new for {duration(quiet_s)}; Ctrl-C ends this, and stops nothing"))
+            quiet_s *= 2
+        world.pause(_BETWEEN_S)

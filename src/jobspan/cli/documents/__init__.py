@@ -1,0 +1,1 @@
+"""Answers → the JSON documents of `--json`."""

@@ -1,0 +1,1 @@
+"""Answers → tables and trees for a terminal."""

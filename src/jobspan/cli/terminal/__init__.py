@@ -1,0 +1,1 @@
+"""The terminal itself: output, width, units, times, short ids, harmless text."""

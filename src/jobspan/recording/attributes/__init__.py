@@ -1,0 +1,1 @@
+"""Facts of jobs and commands → span attributes, and what may not leave the process."""

@@ -1,0 +1,1 @@
+"""What survives this process: open spans and those that no exporter has confirmed yet."""

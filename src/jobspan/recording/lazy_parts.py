@@ -1,0 +1,187 @@
+"""The parts of a recorder, each made, and its modules imported, when the first event of its kind comes.
+
+A script that puts no job pays for no publishes, and one that only puts some for no runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from jobspan.recording.journal.flight_log import flight_log
+from jobspan.recording.telemetry.instruments import Instruments
+
+if TYPE_CHECKING:
+    from jobspan.recording.context.trace_limits import CutOver
+    from jobspan.recording.recovery.dead_processes import Deaths
+    from jobspan.recording.spans.batch_spans import Batches
+    from jobspan.recording.spans.command_spans import Commands
+    from jobspan.recording.spans.publish_spans import Publishes
+    from jobspan.recording.spans.reported_runs import ToldRuns
+    from jobspan.recording.spans.run_spans import RunSpans
+    from jobspan.recording.unsampled.unsampled_publishes import Passing
+    from jobspan.recording.unsampled.unsampled_runs import PassingRuns
+
+T = TypeVar("T")
+
+_LONGEST_S = 1.0
+"""For which a fork waits; a part is made in milliseconds."""
+
+_making = threading.RLock()
+
+
+class Part(Generic[T]):
+    """An attribute that is made when it is first read, by one thread, and not in the midst of a fork."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: object, _: type) -> T:
+        with _making:
+            made = vars(owner)
+            if self._name not in made:
+                _load_what_needs_the_sdk()
+                made[self._name] = self._make(owner)
+            found: T = made[self._name]
+            return found
+
+
+class Parts:
+    """The parts of one recorder."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._instruments = instruments
+        flight_log.when_unwatched(self._salvage)
+
+    def make_all(self) -> None:
+        """Make what a worker needs: its children are to find it made, not to make it once each."""
+        for name in ("runs", "publishes", "batches", "passing", "passing_runs", "deaths"):
+            getattr(self, name)
+
+    @Part
+    def commands(self) -> Commands:
+        """Return what writes command spans."""
+        from jobspan.recording.spans import child_processes
+        from jobspan.recording.spans.command_spans import Commands
+
+        child_processes.tell_with(self._tell_orphan)
+        return Commands(self._instruments, self._look_around)
+
+    @Part
+    def publishes(self) -> Publishes:
+        """Return what writes publish spans."""
+        from jobspan.recording.spans.publish_spans import Publishes
+
+        return Publishes(self._instruments, self.commands, self._cut_over)
+
+    @Part
+    def batches(self) -> Batches:
+        """Return what writes batch spans."""
+        from jobspan.recording.spans.batch_spans import Batches
+
+        return Batches(self._instruments, self.commands, self._cut_over)
+
+    @Part
+    def runs(self) -> RunSpans:
+        """Return what writes run spans."""
+        from jobspan.probes.run_cost import sampler
+        from jobspan.recording.spans.run_spans import RunSpans
+
+        sampler.tell_each_second(flight_log.note)
+        return RunSpans(self._instruments)
+
+    @Part
+    def told(self) -> ToldRuns:
+        """Return what writes the spans of runs that are told whole."""
+        from jobspan.recording.spans.reported_runs import ToldRuns
+
+        return ToldRuns(self._instruments)
+
+    @Part
+    def deaths(self) -> Deaths:
+        """Return what tells of dead processes."""
+        from jobspan.recording.recovery.dead_processes import Deaths
+
+        return Deaths(self._instruments, self.told, before_children=self.make_all)
+
+    @Part
+    def passing(self) -> Passing:
+        """Return what passes on publishes that nobody records."""
+        from jobspan.recording.unsampled.unsampled_publishes import Passing
+
+        return Passing(self._instruments, self._cut_over)
+
+    @Part
+    def passing_runs(self) -> PassingRuns:
+        """Return what tells runs that nobody records."""
+        from jobspan.recording.unsampled.unsampled_runs import PassingRuns
+
+        return PassingRuns(self._instruments)
+
+    @Part
+    def _cut_over(self) -> CutOver:
+        from jobspan.recording.context.trace_limits import CutOver
+
+        return CutOver(self._instruments.settings.trace_job_limit)
+
+    def _look_around(self) -> None:
+        if flight_log.has_neighbours:
+            self.deaths.look_around()
+
+    def _tell_orphan(self, path: Path) -> None:
+        self.deaths.tell_orphan(path)
+
+    def _salvage(self, folder: Path) -> None:
+        if flight_log.has_neighbours:
+            self.deaths.salvage(folder)
+
+
+class Steps(dict[type, Callable[[Any], None]]):
+    """What is done with each kind of event, found when the first of it comes.
+
+    Args:
+        parts: who does it.
+        table: the part's name and its method, by the kind of event.
+    """
+
+    def __init__(self, parts: Parts, table: dict[type, tuple[str, str]]) -> None:
+        self._parts, self._table = parts, table
+
+    def __missing__(self, kind: type) -> Callable[[Any], None]:
+        part, method = self._table[kind]
+        step: Callable[[Any], None] = getattr(getattr(self._parts, part), method)
+        self[kind] = step
+        return step
+
+
+def _load_what_needs_the_sdk() -> None:
+    """Load what a part's first span would load, here where no fork comes in between."""
+    if "opentelemetry.sdk.trace" in sys.modules:
+        from jobspan.recording.sdk import export_acks, ids, span_records  # noqa: F401 - see above
+
+
+def _hold() -> None:
+    # A child cannot go on with an import that another thread of its parent had begun.
+    _making.acquire(timeout=_LONGEST_S)
+
+
+def _go_on() -> None:
+    with suppress(RuntimeError):  # it waited in vain
+        _making.release()
+
+
+def _begin_anew() -> None:
+    global _making  # noqa: PLW0603 - it was held for the fork
+    _making = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew)

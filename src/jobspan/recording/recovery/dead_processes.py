@@ -1,0 +1,342 @@
+"""What dead processes left in their flight files → the spans that they could not write themselves."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.trace import Span, SpanKind
+
+from jobspan import conventions as c
+from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
+from jobspan.jobs import Outcome
+from jobspan.named_tuple import NamedTuple
+from jobspan.recording.journal.flight_log import KEEPER, flight_log
+from jobspan.recording.recovery.backlog import Backlog
+from jobspan.recording.recovery.exit_reason import Exits
+from jobspan.recording.recovery.orphan_sweep import salvage
+from jobspan.recording.safety import dropped
+from jobspan.recording.sdk.flush import flush_soon, share_the_deadline
+from jobspan.recording.sdk.fork_gate import guard_forks
+from jobspan.recording.spans.reported_runs import ToldRuns
+from jobspan.recording.telemetry import active_runs
+from jobspan.recording.telemetry.instruments import Instruments, set_error
+from jobspan.recording.telemetry.span_status import set_status
+
+try:
+    from jobspan.flight import lost_runs, reading
+    from jobspan.flight.layout import FINISHED, UNWINDING
+    from jobspan.flight.records import SpanRecord
+    from jobspan.recording.recovery.last_memory import memory_of
+    from jobspan.recording.recovery.lost_command import as_lost, is_command, set_lost
+except ImportError:  # no file locks: not a POSIX system, and no file is ever opened
+    pass
+
+_LAST_CHILDREN_S = 0.5
+_SURVIVED_S = 1.0
+_AT_ONCE = 20
+_LIBRARY_LATE_S = 60.0
+"""For longer than that no library goes on about a run of a process that is dead."""
+
+Endings = dict[str | None, RunLost]
+
+
+class _Death(NamedTuple):
+    """How a process died: what is said of its runs. ``at_ns`` is None where only the last sign of life is known."""
+
+    said: Mapping[str, Any]
+    at_ns: int | None
+    endings: Endings
+    is_final: Callable[[str], bool | None]
+    is_shutdown: bool = False
+
+
+class Deaths:
+    """Reads the flight files of the processes that this one watches, and once those of workers that died whole.
+
+    How a run was cut off (hard limit, revoke, shutdown) may be known here before its process is dead: it is kept until
+    then, for the job may still end by itself.
+
+    Args:
+        instruments: what to write with.
+        told: who writes a run that left no record.
+        before_children: called when this process begins to watch others, which are its children to be.
+    """
+
+    def __init__(
+        self, instruments: Instruments, told: ToldRuns, before_children: Callable[[], object] = lambda: None
+    ) -> None:
+        self._instruments = instruments
+        self._told = told
+        self._endings: dict[int, Endings] = {}
+        self._folder: Path | None = None
+        self._name = ""
+        self._dead: dict[int, float] = {}
+        # A signal handler of the host may call us in the midst of another call.
+        self._one_at_a_time = threading.RLock()
+        self._backlog = Backlog(self._tell_dead, self._one_at_a_time)
+        self._exits = Exits()
+        self._before_children = before_children
+
+    def watch_started(self, _: WatchStarted) -> None:
+        """Open this process's own file, by which its children name it."""
+        self._before_children()
+        guard_forks()
+        share_the_deadline()
+        file = flight_log.open(keeper="")
+        if file is None or self._folder is not None:
+            return
+        self._folder, self._name = file.path.parent, file.name
+        self._exits.begin()
+        os.environ[KEEPER] = file.name
+        self._instruments.metrics.report_children(partial(reading.open_spans_kept_by, self._folder, self._name))
+        atexit.register(self._leave, os.getpid())
+
+    def salvage(self, folder: Path) -> None:
+        """Begin to tell what others left in a folder that nobody watches."""
+        salvage(folder, self.tell_orphan)
+
+    def look_around(self) -> None:
+        """Tell at once what a few processes left that died whole: a command has no time for more."""
+        folder = flight_log.folder
+        if folder is not None and flight_log.has_readers:
+            for path in islice(reading.orphans(folder), _AT_ONCE):
+                if flight_log.has_much_to_send:
+                    return
+                self.tell_orphan(path)
+
+    def lost(self, event: RunLost) -> None:
+        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record.
+
+        Of a process that is dead all is told by now: Celery may hear of that seconds later, and time the run out.
+        """
+        with self._one_at_a_time:
+            if event.pid is not None and self._has_record(event.pid):
+                is_first = not self._endings
+                self._endings.setdefault(event.pid, {})[event.job.id] = event
+                if is_first:
+                    threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+            elif event.pid not in self._dead:
+                self._told.lost(event)
+
+    def process_leaving(self, _: ProcessLeaving) -> None:
+        """Say in this process's own file that no death cuts off what is open."""
+        flight_log.leaving()
+
+    def process_ended(self, event: ProcessEnded) -> None:
+        """Tell all that a process left, once however often its death is told."""
+        if self._folder is None:
+            return
+        with self._one_at_a_time:
+            files = reading.of_process(self._folder, event.pid, self._name)
+            found = [path for path in files if path not in self._backlog]
+            if not found:
+                return
+            self._note_dead(event.pid)
+            said = self._exits.said(event.exit_code)
+            self._tell_in_turn(found, _Death(said, event.at_ns, {}, event.is_final, event.is_asked_to))
+            flush_soon()
+
+    def watch_ended(self, event: WatchEnded) -> None:
+        """Tell what children left whose end nobody told."""
+        with self._one_at_a_time:
+            self._settle(event.is_final)
+
+    def _note_dead(self, pid: int) -> None:
+        now_s = time.monotonic()
+        self._dead = {pid: at_s for pid, at_s in self._dead.items() if now_s - at_s < _LIBRARY_LATE_S} | {pid: now_s}
+
+    def _has_record(self, pid: int) -> bool:
+        return self._folder is not None and next(reading.of_process(self._folder, pid, self._name), None) is not None
+
+    def _tell_survivors(self) -> None:
+        """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""
+        while self._endings and self._folder is not None:
+            time.sleep(_SURVIVED_S)
+            with self._one_at_a_time:
+                for pid, endings in list(self._endings.items()):
+                    found = list(reading.of_process(self._folder, pid, self._name))
+                    for path in found:
+                        self._tell_unwound(path, endings)
+                    if not endings or not found:
+                        self._endings.pop(pid, None)
+
+    def _tell_unwound(self, path: Path, endings: Endings) -> None:
+        estate = reading.peek(path)
+        if estate is None:
+            return
+        jobs = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID): left for left in estate.left}
+        before_ns = time.time_ns() - int(_SURVIVED_S * 1e9 / 2)
+        for job_id in list(endings):
+            left = jobs.get(job_id)
+            if left is None or left.state == FINISHED:
+                del endings[job_id]  # it has ended by itself
+            elif left.state == UNWINDING and left.seen_ns < before_ns:
+                reading.clear(path, left)
+                self._cut_off(left, estate, _Death({}, left.seen_ns, {job_id: endings.pop(job_id)}, _not_known))
+
+    def _leave(self, pid: int) -> None:
+        if pid != os.getpid():
+            return
+        deadline = time.monotonic() + _LAST_CHILDREN_S
+        with self._one_at_a_time:
+            self._settle(_not_known)
+            # Those that are being killed at this moment.
+            while time.monotonic() < deadline and any(self._kept()):
+                time.sleep(0.01)
+                self._settle(_not_known)
+        os.environ.pop(KEEPER, None)
+        os.environ.pop(active_runs.KEEPER_COUNTS, None)
+
+    def _settle(self, is_final: Callable[[str], bool | None]) -> None:
+        found = [path for path in self._kept() if path not in self._backlog and reading.is_orphaned(path)]
+        for path in found:
+            self._note_dead(_pid_of(path))
+        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
+        self._tell_in_turn(found, _Death(said, time.time_ns(), {}, is_final))
+
+    def _tell_in_turn(self, found: list[Path], death: _Death) -> None:
+        for path in found:
+            self._backlog.add(path, death)
+        self._backlog.tell()
+        for path in found:
+            if path in self._backlog:
+                self._backlog.add(path, death._replace(is_final=_as_known_now(path, death.is_final)))
+
+    def _kept(self) -> list[Path]:
+        return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
+
+    def tell_orphan(self, path: Path) -> None:
+        """Tell what a process left that nobody watches any more."""
+        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
+        self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
+
+    def _tell_dead(self, path: Path, death: _Death) -> None:
+        # What the library said of its runs since it died is as true.
+        self._tell(path, death._replace(endings=self._endings.pop(_pid_of(path), {})))
+
+    def _tell(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
+        try:
+            with reading.taken(path, is_watched=is_watched) as estate:
+                if estate is not None:
+                    self._tell_all(estate, death)
+        except reading.NotOurs as error:
+            dropped.count(dropped.FLIGHT_UNREADABLE, f"a flight file could not be read: {error}")
+
+    def _tell_all(self, estate: reading.Estate, death: _Death) -> None:
+        if estate.unreadable:
+            dropped.count(dropped.FLIGHT_UNREADABLE, f"{estate.unreadable} records of a flight file could not be read")
+        for left in estate.left:
+            try:
+                self._tell_one(left, estate, death)
+            except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise; the others are told
+                dropped.count(f"{dropped.HOOK_ERROR}:tell", repr(error), error=error)
+
+    def _tell_one(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+        if left.state == FINISHED or (left.span.end_ns and not self._ending_of(left, death)):
+            end_ns = left.span.end_ns or left.span.start_ns
+            if left.state != FINISHED:
+                self._instruments.metrics.ended(left.span.attributes, (end_ns - left.span.start_ns) / 1e9)
+            self._write(left.span, estate.resource, end_ns, _nothing_more, times_sent=left.times_sent)
+        elif is_command(left.span):
+            seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+            self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
+        elif left.span.kind != SpanKind.CONSUMER.value:
+            at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
+            self._write(left.span, estate.resource, at_ns, _cut_short)
+        else:
+            self._cut_off(left, estate, death)
+
+    def _ending_of(self, left: reading.Left, death: _Death) -> RunLost | None:
+        ending = death.endings.get(left.span.attributes.get(c.MESSAGING_MESSAGE_ID))
+        # It may be of an attempt before this one.
+        return None if ending is None or ending.at_ns < left.span.start_ns else ending
+
+    def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+        job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
+        ending = self._ending_of(left, death)
+        seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+        at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
+        said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
+        if ending is not None:
+            outcome, final = ending.outcome, ending.final
+        else:
+            is_shutdown = estate.is_leaving or death.is_shutdown
+            outcome = Outcome.INTERRUPTED if is_shutdown else Outcome.LOST
+            known = death.is_final(job_id) if job_id else None
+            final = not left.span.is_safe if known is None else known
+            said |= {} if is_shutdown else death.said
+            if death.at_ns is None:
+                said[c.JOBSPAN_JOB_END_ESTIMATED] = True
+        if outcome is Outcome.LOST and not final and job_id is not None:
+            self._keep_for_the_next(job_id, left.span)
+        self._instruments.metrics.left(said, outcome, final=final)
+        said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
+        span = left.span._replace(attributes=said)
+        if span.end_ns is not None:  # the end that the job came to by itself is not how it ended
+            said.pop(c.ERROR_TYPE, None)
+            span = span._replace(status=(0, None), events=())
+        error = ending.error if ending is not None else None
+        self._write(span, estate.resource, at_ns, partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns))
+
+    def _keep_for_the_next(self, job_id: str, span: SpanRecord) -> None:
+        if flight_log.folder is not None:
+            attempt = span.attributes.get(c.JOBSPAN_JOB_ATTEMPT, 1)
+            lost = lost_runs.LostRun(f"{span.trace_id:032x}", f"{span.span_id:016x}", attempt)
+            lost_runs.note(flight_log.folder, job_id, lost)
+
+    def _set_status(self, span: Span, *, outcome: Outcome, error: BaseException | None, at_ns: int) -> None:
+        text = self._instruments.exception_text(error) if error is not None else None
+        set_status(span, self._instruments, outcome, text, at_ns)
+
+    def _write(
+        self,
+        record: SpanRecord,
+        resource: Mapping[str, Any],
+        end_ns: int,
+        complete: Callable[[Span], None],
+        *,
+        times_sent: int = 0,
+    ) -> None:
+        from jobspan.recording.sdk.span_records import begin_as_promised
+
+        span = begin_as_promised(self._instruments.tracer, record, resource)
+        if span is None:
+            return
+        complete(span)
+        # From here on it is this process's to lose.
+        flight_log.finished(span, end_ns, times_sent)
+        try:
+            span.end(end_ns)
+        finally:
+            flight_log.closed(span)
+
+
+def _pid_of(path: Path) -> int:
+    return int(path.name.partition("-")[0])
+
+
+def _as_known_now(path: Path, is_final: Callable[[str], bool | None]) -> Callable[[str], bool | None]:
+    """Ask for each job that a process left what the library knows: it forgets them when it has heard of the death."""
+    estate = reading.peek(path)
+    ids = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID) for left in estate.left} if estate is not None else set()
+    return {job_id: is_final(job_id) for job_id in ids if isinstance(job_id, str)}.get
+
+
+def _nothing_more(_: Span) -> None:
+    pass
+
+
+def _cut_short(span: Span) -> None:
+    set_error(span, c.ERROR_WORKER_LOST, None)
+
+
+def _not_known(_: str) -> None:
+    return None

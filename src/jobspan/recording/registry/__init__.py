@@ -1,0 +1,1 @@
+"""What is open in this process, in bounded tables."""

@@ -1,0 +1,140 @@
+"""Batch spans in place of publish spans: one for up to 1000 publishes of one job or 10 seconds.
+
+A batch begins before its first message leaves, because its context is the one on the messages. It ends when it is
+full, after 10 seconds, with the run or command that published, or when the process flushes: whichever comes first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Hashable
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, get_current_span
+
+from jobspan import conventions as c
+from jobspan.events import PublishStarted
+from jobspan.recording.attributes import job_attributes
+from jobspan.recording.context.origin import Origin
+from jobspan.recording.sdk import flush
+from jobspan.recording.telemetry.instruments import Instruments
+
+MOST_JOBS = 1000
+LONGEST_S = 10.0
+_MOST_OPEN = 100
+
+
+class Summary:
+    """A batch under way. ``count`` is what has been put, or is being put."""
+
+    def __init__(self, key: Hashable, span: Span, origin: Origin | None) -> None:
+        self.key = key
+        self.span = span
+        self.caused_by = origin.span.span_id if origin is not None else None
+        self.count = 0
+        self.began_s = time.monotonic()
+        self.timer: threading.Timer | None = None
+
+    def is_full(self) -> bool:
+        """Say whether the next publish belongs to another batch."""
+        return self.count >= MOST_JOBS or time.monotonic() - self.began_s > LONGEST_S
+
+
+# Shared by all recorders of a process: a command's end, which one of them hears, ends the batches of the others.
+_open: dict[Hashable, Summary] = {}
+_lock = threading.RLock()
+
+
+def join(event: PublishStarted, instruments: Instruments, context: Context, origin: Origin | None) -> Summary:
+    """Return the batch that a publish belongs to, and count it there."""
+    caller = get_current_span(context).get_span_context()
+    job = event.job
+    key = (id(instruments), caller.trace_id, caller.span_id, job.framework, job.name, job.queue, event.broker)
+    with _lock:
+        summary = _open.get(key)
+        if summary is not None and summary.is_full():
+            _end(summary)
+            summary = None
+        if summary is None:
+            summary = _opened(key, event, instruments, context, origin)
+        summary.count += 1
+        return summary
+
+
+def take_back(summary: Summary) -> None:
+    """Do not count a publish that failed."""
+    with _lock:
+        summary.count -= 1
+
+
+def end_those_of(span: Span) -> None:
+    """End the batches that a run or command caused: it ends now."""
+    if _open:
+        span_id = span.get_span_context().span_id
+        with _lock:
+            for summary in [summary for summary in _open.values() if summary.caused_by == span_id]:
+                _end(summary)
+
+
+def end_all() -> None:
+    """End all batches: the process flushes."""
+    with _lock:
+        for summary in list(_open.values()):
+            _end(summary)
+
+
+def _opened(
+    key: Hashable, event: PublishStarted, instruments: Instruments, context: Context, origin: Origin | None
+) -> Summary:
+    if len(_open) >= _MOST_OPEN:
+        _end(next(iter(_open.values())))
+    span = instruments.tracer.start_span(
+        job_attributes.span_name("publish batch", event.job.name),
+        context=context,
+        kind=SpanKind.PRODUCER,
+        attributes=job_attributes.of_batch(event.job.framework, event.broker, origin, event.job.name),
+        start_time=event.at_ns,
+    )
+    summary = _open[key] = Summary(key, span, origin)
+    _end_in_time(summary)
+    return summary
+
+
+def _end_in_time(summary: Summary) -> None:
+    """End a batch that nobody adds to."""
+    flush.before(end_all)
+    summary.timer = threading.Timer(LONGEST_S, _time_is_over, [summary])
+    summary.timer.daemon = True
+    # An interpreter that is leaving starts no threads; its flush ends the batch.
+    with contextlib.suppress(RuntimeError):
+        summary.timer.start()
+
+
+def _time_is_over(summary: Summary) -> None:
+    with _lock:
+        if _open.get(summary.key) is summary:
+            _end(summary)
+
+
+def _end(summary: Summary) -> None:
+    _open.pop(summary.key, None)
+    if summary.timer is not None:
+        summary.timer.cancel()
+    said: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: summary.count}
+    summary.span.set_attributes(said)
+    summary.span.end()
+
+
+def _forget() -> None:
+    # What is open at a fork is the parent's to end, and its lock may have been held.
+    global _lock  # noqa: PLW0603 - see above
+    _lock = threading.RLock()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,1 @@
+"""What keeps the application safe: counted drops, interrupts that go through."""

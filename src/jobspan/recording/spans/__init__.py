@@ -1,0 +1,1 @@
+"""Events → spans: publishes, batches, runs, commands, and what links them."""

@@ -1,0 +1,104 @@
+"""The processes that a command's process forks or spawns: what they could not send, it tells in their place.
+
+One that puts a job keeps a flight file that names the command's as its keeper. However it ends, terminated by its pool,
+killed, or by ``os._exit``, what it left is read when the command's process sends what it has; if that is dead too, by
+the next that comes along.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from opentelemetry.trace import Span
+
+from jobspan.recording.journal.flight_log import flight_log
+from jobspan.recording.registry import child_job_counts
+from jobspan.recording.registry.open_commands import newest_of_process
+from jobspan.recording.sdk.flush import before
+from jobspan.recording.spans.command_origin import id_of
+
+_MOST_FILES = 200
+"""A collector that is away for long must not fill the folder: what is put past that is sent or lost."""
+
+has_published = False
+"""Whether this process has ended a publish itself, and not only the one that it was forked from."""
+
+_keeper = ""
+_has_children = False
+_tell: Callable[[Path], None] | None = None
+
+
+def tell_with(tell: Callable[[Path], None]) -> None:
+    """Tell with this what dead children left, before each flush."""
+    global _tell  # noqa: PLW0603 - one a process
+    _tell = tell
+    before(_tell_dead)
+
+
+def told_to_child() -> dict[str, str]:
+    """Return what a child is told before it starts, for ``join_parent``; empty where no command starts it."""
+    global _has_children  # noqa: PLW0603 - one a process
+    command = newest_of_process()
+    if command is None:
+        return {}
+    _has_children = True
+    command_id = child_job_counts.command_of_child(id_of(command.span))
+    return {"keeper": flight_log.name or _keeper, "command": command_id}
+
+
+def join_parent(told: Mapping[str, str]) -> None:
+    """Be a child of a process that told this."""
+    global _keeper, _has_children
+    _keeper, _has_children = told.get("keeper", ""), False
+    child_job_counts.count_for(told.get("command", "") if _keeper else "", _keeper)
+
+
+def leave_parent() -> None:
+    """Be nobody's child."""
+    join_parent({})
+
+
+def keeper() -> str:
+    """Return the name of the flight file of the process that tells what this child leaves; empty: it is no child."""
+    return _keeper
+
+
+def first_publish(span: Span) -> None:
+    """Note the end of this process's first publish: from now on it has a flight file, if it is a child."""
+    global has_published  # noqa: PLW0603 - one a process
+    has_published = True
+    if not _keeper or flight_log.name is not None or not flight_log.has_readers:
+        return
+    folder = flight_log.folder
+    if folder is not None and sum(1 for _ in folder.iterdir()) < _MOST_FILES:
+        flight_log.open(span, keeper=_keeper)
+
+
+def _tell_dead() -> None:
+    folder, name = flight_log.folder if _has_children else None, flight_log.name
+    if folder is None or name is None or _tell is None:
+        return
+    from jobspan.flight import reading  # with file locks, which not every system has that has no such file either
+
+    for path in reading.kept_by(folder, name):
+        if reading.is_orphaned(path):
+            _tell(path)
+
+
+_before_fork: list[dict[str, str]] = [{}]
+
+
+def _remember() -> None:
+    _before_fork[0] = told_to_child()
+
+
+def _inherit() -> None:
+    global has_published  # noqa: PLW0603 - one a process
+    has_published = False
+    join_parent(_before_fork[0])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_remember, after_in_child=_inherit)

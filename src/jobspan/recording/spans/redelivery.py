@@ -1,0 +1,41 @@
+"""What a run says of the run of its job that was lost before it: that it comes again, and where the lost one is."""
+
+from __future__ import annotations
+
+from opentelemetry.trace import Span
+
+from jobspan.events import RunStarted
+from jobspan.named_tuple import NamedTuple
+from jobspan.recording.context import links
+from jobspan.recording.journal.flight_log import flight_log
+
+
+class Untold(NamedTuple):
+    """A job delivered again, and which attempt, whose lost run nobody had told when its next one began."""
+
+    job_id: str | None
+    attempt: int
+
+
+def lost_before(event: RunStarted, job_id: str | None) -> tuple[str, str] | None:
+    """Return trace and span id of this attempt's run before, which was lost; None when nobody knows of one."""
+    if not event.is_safe and not event.job.is_redelivered:
+        return None
+    lost = flight_log.lost_run_of(job_id)
+    if lost is None or lost.attempt != event.job.attempt:
+        return None
+    return lost.trace_id, lost.span_id
+
+
+def untold(event: RunStarted, lost: tuple[str, str] | None, kind: str) -> Untold | None:
+    """Return what is still to be found of a lost run; None when it is found, or there was none."""
+    is_wanted = event.job.is_redelivered and lost is None and kind != "none"
+    return Untold(event.job.id, event.job.attempt) if is_wanted else None
+
+
+def link_late(span: Span, missing: Untold) -> None:
+    """Link to the lost run if it has been told by now: a broker may deliver again sooner than a death is told."""
+    lost = flight_log.lost_run_of(missing.job_id)
+    if lost is not None and lost.attempt == missing.attempt:
+        link = links.lost_link(lost.trace_id, lost.span_id)
+        span.add_link(link.context, link.attributes)

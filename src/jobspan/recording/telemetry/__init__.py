@@ -1,0 +1,1 @@
+"""What events are recorded with: tracer, meter and logger, the metrics and the log events."""

@@ -1,0 +1,211 @@
+"""Events → metrics: durations, waits and costs of what this process does, and counts of what it has seen end.
+
+Measured whether or not a span is sampled. Nothing is done, and no instrument made, while nobody collects.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackT, Meter, NoOpMeter
+from opentelemetry.trace import Span
+
+from jobspan import conventions as c
+from jobspan.events import JobDropped, PublishStarted, RunFinished, RunLost, RunStarted
+from jobspan.jobs import Job, Outcome
+from jobspan.recording.context.otel_context import inside
+from jobspan.recording.sdk.inherited_values import forget_values, has_readers
+from jobspan.recording.telemetry import active_runs, process_counts
+from jobspan.recording.telemetry.series import Series, few_error_types, job_attributes, series_of
+
+_ROWS = {row.name: row for row in c.METRICS}
+_NOWHERE = Context()
+_all: weakref.WeakSet[Metrics] = weakref.WeakSet()
+
+
+class Metrics:
+    """The instruments of one recorder. Attribute sets are prepared once a job (``Series``)."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._instruments: _Instruments | None = None
+        _all.add(self)
+        for metric in process_counts.COUNTED:
+            row = _ROWS[metric]
+            meter.create_observable_counter(metric, [process_counts.observer(metric)], row.unit, row.meaning)
+        row = _ROWS[c.METRIC_JOB_ACTIVE]
+        callbacks: list[CallbackT] = [active_runs.observations]
+        meter.create_observable_up_down_counter(row.name, callbacks, row.unit, row.meaning)
+
+    @property
+    def is_on(self) -> bool:
+        """Say whether anybody collects; the provider may be set after us."""
+        return self._instruments is not None or self._are_found()
+
+    def report_children(self, open_spans: Callable[[], Iterable[Any]]) -> None:
+        """Report the runs among the open spans of the processes that this one watches, if anybody collects."""
+        if self.is_on:
+            active_runs.report_children(open_spans)
+
+    def of_publish(self, event: PublishStarted) -> Series | None:
+        """Return where a publish is measured; None when nobody collects."""
+        if self._instruments is None and not self._are_found():
+            return None
+        return series_of(event.job, event.broker, is_known=event.is_known)
+
+    def of_run(self, event: RunStarted, queue: str) -> Series | None:
+        """Return where a run from this queue is measured; None when nobody collects."""
+        if self._instruments is None and not self._are_found():
+            return None
+        job = event.job if event.job.queue == queue else event.job._replace(queue=queue)
+        # Whoever runs a job has its function.
+        return series_of(job, event.broker, is_known=event.function is not None)
+
+    def published(self, series: Series, span: Span, seconds: float, error_type: str | None) -> None:
+        """Measure a publish that has ended."""
+        if self._instruments is not None:
+            said = series.publish(few_error_types(error_type))
+            self._instruments.publish.record(max(0.0, seconds), said, _inside(span))
+
+    def waited(self, series: Series, span: Span, attributes: dict[str, Any]) -> None:
+        """Measure the waits of a run that begins."""
+        if self._instruments is None:
+            return
+        scheduled = attributes.get(c.JOBSPAN_JOB_WAIT_SCHEDULED)
+        queued = attributes.get(c.JOBSPAN_JOB_WAIT_QUEUED)
+        if scheduled or queued:
+            inside = _inside(span)
+            if scheduled:
+                self._instruments.wait.record(scheduled, series.waits[c.WAIT_SCHEDULED], inside)
+            if queued:
+                self._instruments.wait.record(queued, series.waits[c.WAIT_QUEUED], inside)
+
+    def ran(
+        self, series: Series, span: Span, event: RunFinished, seconds: float, costs: dict[str, Any], error: str | None
+    ) -> None:
+        """Measure a run that has ended. ``costs`` as its span has them; ``error`` is the span's ``error.type``."""
+        made = self._instruments
+        if made is None:
+            return
+        error, inside = few_error_types(error), _inside(span)
+        if event.has_run:
+            made.run.record(max(0.0, seconds), series.end(event.outcome, event.final, error), inside)
+            prefetched, cpu_s = costs.get(c.JOBSPAN_JOB_WAIT_PREFETCHED), costs.get(c.JOBSPAN_JOB_CPU_TIME)
+            if prefetched:
+                made.wait.record(prefetched, series.waits[c.WAIT_PREFETCHED], inside)
+            if cpu_s is not None:
+                made.cpu.record(cpu_s, series.job, inside)
+            peak = costs.get(c.JOBSPAN_JOB_MEMORY_PEAK)
+            if peak is not None:
+                made.memory.record(peak, series.memory(costs[c.JOBSPAN_JOB_MEMORY_SOURCE]), inside)
+        else:
+            process_counts.count(c.METRIC_JOB_DROPPED, {**series.job, c.JOBSPAN_JOB_OUTCOME: event.outcome.value})
+        if event.outcome is Outcome.RETRIED or (event.outcome is Outcome.TIMED_OUT and not event.final):
+            made.retries.add(1, series.failure(error), inside)
+        if event.dead_lettered:
+            made.dead_letters.add(1, series.failure(error), inside)
+
+    def dropped(self, event: JobDropped, job: Job) -> None:
+        """Count a job that never ran. A dead letter is counted by the worker process that put it there."""
+        if not self.is_on or self._instruments is None:
+            return
+        said = job_attributes(job.framework.value, job.name if event.is_known else None, job.queue)
+        process_counts.count(c.METRIC_JOB_DROPPED, {**said, c.JOBSPAN_JOB_OUTCOME: event.outcome.value})
+        if event.dead_lettered:
+            self._instruments.dead_letters.add(1, _with_error(said, event.error_type), _NOWHERE)
+
+    def lost(self, event: RunLost, job: Job) -> None:
+        """Count a run that this process tells for another, which keeps no record."""
+        if self.is_on:
+            said = job_attributes(job.framework.value, job.name, job.queue)
+            self.cut_off(said, event.outcome, final=event.final, reason=None)
+
+    def left(self, attributes: dict[str, Any], outcome: Outcome, *, final: bool) -> None:
+        """Count a run that its process has left in a record, by the attributes of its span."""
+        if self.is_on:
+            reason = attributes.get(c.JOBSPAN_JOB_LOST_REASON)
+            self.cut_off(active_runs.of_record(attributes), outcome, final=final, reason=reason)
+
+    def ended(self, attributes: dict[str, Any], seconds: float) -> None:
+        """Measure a run that came to its own end in a process which could not say so, by the attributes of its span."""
+        if self.is_on and self._instruments is not None:
+            names = _ROWS[c.METRIC_PROCESS_DURATION].attributes
+            said = {name: attributes[name] for name in names if name in attributes} | active_runs.of_record(attributes)
+            error = few_error_types(said.get(c.ERROR_TYPE))
+            self._instruments.run.record(max(0.0, seconds), _with_error(said, error), _NOWHERE)
+
+    def cut_off(self, said: dict[str, Any], outcome: Outcome, *, final: bool, reason: str | None) -> None:
+        """Count a run that ended with its process."""
+        said[c.JOBSPAN_JOB_FINAL] = final
+        if outcome is not Outcome.LOST:
+            process_counts.count(c.METRIC_JOB_CUT_OFF, {**said, c.JOBSPAN_JOB_OUTCOME: outcome.value})
+        elif reason is None:
+            process_counts.count(c.METRIC_JOB_LOST, said)
+        else:
+            process_counts.count(c.METRIC_JOB_LOST, {**said, c.JOBSPAN_JOB_LOST_REASON: reason})
+
+    def command_ended(self, name: str, span: Span, seconds: float, exit_code: int | None) -> None:
+        """Measure a command. ``exit_code``: None when nobody knows it."""
+        if self.is_on and self._instruments is not None:
+            said: dict[str, Any] = {c.JOBSPAN_COMMAND_NAME: name}
+            if exit_code is not None:
+                said[c.PROCESS_EXIT_CODE] = exit_code
+            self._instruments.command.record(max(0.0, seconds), said, _inside(span))
+
+    def _are_found(self) -> bool:
+        meter = getattr(self._meter, "_real_meter", self._meter)
+        if meter is None or isinstance(meter, NoOpMeter) or not has_readers(meter):
+            return False
+        self._instruments = _Instruments(meter)
+        return True
+
+    def forget(self) -> None:
+        """Drop what was measured before a fork: it is the parent's."""
+        forget_values(getattr(self._meter, "_real_meter", self._meter))
+
+
+class _Instruments:
+    """The synchronous instruments, made when somebody collects."""
+
+    __slots__ = ("command", "cpu", "dead_letters", "memory", "publish", "retries", "run", "wait")
+
+    def __init__(self, meter: Meter) -> None:
+        self.publish = _histogram(meter, c.METRIC_OPERATION_DURATION)
+        self.run = _histogram(meter, c.METRIC_PROCESS_DURATION)
+        self.wait = _histogram(meter, c.METRIC_JOB_WAIT)
+        self.cpu = _histogram(meter, c.METRIC_JOB_CPU_TIME)
+        self.memory = _histogram(meter, c.METRIC_JOB_MEMORY_PEAK)
+        self.command = _histogram(meter, c.METRIC_COMMAND_DURATION)
+        self.retries = _counter(meter, c.METRIC_JOB_RETRIES)
+        self.dead_letters = _counter(meter, c.METRIC_JOB_DEAD_LETTERS)
+
+
+def _histogram(meter: Meter, name: str) -> Any:
+    row = _ROWS[name]
+    return meter.create_histogram(name, row.unit, row.meaning, explicit_bucket_boundaries_advisory=list(row.boundaries))
+
+
+def _counter(meter: Meter, name: str) -> Any:
+    return meter.create_counter(name, _ROWS[name].unit, _ROWS[name].meaning)
+
+
+def _inside(span: Span) -> Context:
+    """Return a context from which an exemplar takes the span's ids, whatever is current."""
+    return inside(span, _NOWHERE)
+
+
+def _with_error(said: dict[str, Any], error_type: str | None) -> dict[str, Any]:
+    return said if error_type is None else {**said, c.ERROR_TYPE: error_type}
+
+
+def _forget() -> None:
+    for metrics in list(_all):
+        metrics.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

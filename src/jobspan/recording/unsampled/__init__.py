@@ -1,0 +1,1 @@
+"""Jobs of which no span is recorded: only their context travels."""

@@ -1,0 +1,1 @@
+"""OTLP requests → rows for the store, and the replies to their senders."""

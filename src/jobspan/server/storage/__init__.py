@@ -1,0 +1,1 @@
+"""The writer of the embedded store: one thread, one transaction for many requests, retention."""
