@@ -350,17 +350,19 @@ class JobSink(Protocol):
     def __call__(self, event: Event) -> None:
         """Take an event."""
 
-    def ignores(self, carrier: Mapping[str, Any]) -> bool:
+    def is_noop(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether a publish or run with this carrier, here and now, is recorded by nobody and passes nothing on."""
 
-    def passes_on(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
+    def propagate_only(
+        self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None
+    ) -> bool:
         """Write on a carrier what a publish passes on that nobody records; False: somebody might, so tell it.
 
         Only to be asked of a job's first attempt that is due at once, put by no schedule and part of no batch, and that
         carries no workflow; ``queue`` is given where it is not the routing key.
         """
 
-    def passes_by(
+    def start_unsampled(
         self,
         carrier: Mapping[str, Any],
         job: Callable[..., Job],
@@ -368,14 +370,14 @@ class JobSink(Protocol):
         at_ns: int,
         *of: Any,
         eager: bool = False,
-    ) -> PassingRun | None:
+    ) -> RunWithoutSpan | None:
         """Return a run that nobody records; None: somebody might, so tell it.
 
         ``job``, called with ``of``, is for those who ask later.
         """
 
 
-class PassingRun(Protocol):
+class RunWithoutSpan(Protocol):
     """A run of which no event is told. It is remembered before it begins: an interrupt may land in between."""
 
     def begin(self) -> None:

@@ -53,22 +53,22 @@ def _flight_steps(folder: Path) -> dict[str, Callable[[], Any]]:
     more = {c.PROCESS_PID: 4711, c.THREAD_NAME: "MainThread", c.THREAD_ID: 140000000000}
     open_log = FlightLog()
     open_log.configure(str(folder), provider)
-    open_log.began(span, more, is_safe=False)
+    open_log.record_open(span, more, is_safe=False)
     span_id = span.get_span_context().span_id
 
     def opened() -> None:
-        log.began(span, more, is_safe=False)
-        log.closed(span)
+        log.record_open(span, more, is_safe=False)
+        log.clear(span)
 
     def finished() -> None:
-        log.finished(span, 1)
-        log._unarrived._arrived([span_id])
+        log.record_finished(span, 1)
+        log._unarrived._exported([span_id])
 
     opened()
     return {
         "open record, written and freed": opened,
         "finished record, written and freed": finished,
-        "note on an open record": lambda: open_log.note(1_700_000_000_000_000_000, 84_000_000),
+        "note on an open record": lambda: open_log.heartbeat(1_700_000_000_000_000_000, 84_000_000),
     }
 
 

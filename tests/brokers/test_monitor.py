@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from jobspan import conventions as c
 from jobspan.cli.app import jobspan
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 from jobspan.health.findings import Grade
 from jobspan.health.monitor import watch_broker
 from support.otlp import Collector
@@ -28,7 +28,7 @@ EVERY_S = "0.5"
 
 def _health(url: str, *words: str) -> tuple[int, list[tuple[str, str, str | None]]]:
     """Return exit code and findings of ``jobspan health``, telemetry left aside."""
-    world = World(has_default_store=lambda: False, environ={"JOBSPAN_BROKER": url})
+    world = Environment(has_default_store=lambda: False, environ={"JOBSPAN_BROKER": url})
     result = CliRunner().invoke(jobspan, ["health", "--json", *words], obj=world)
     said = json.loads(result.stdout)
     return result.exit_code, [(found["kind"], found["grade"], found["queue"]) for found in said["findings"]]

@@ -95,7 +95,7 @@ class OwnIds(IdGenerator):
         return secrets.randbits(128) | 1
 
 
-class World:
+class Environment:
     """Tells a recorder what happens and writes down what must be read back."""
 
     def __init__(self, kept: Kept) -> None:
@@ -254,7 +254,7 @@ def by_job(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_what_the_events_said_is_what_the_store_tells(
     kept: Kept, name: str, exit_code: int, stories: list[JobStory], as_json: bool
 ) -> None:
-    world = World(kept)
+    world = Environment(kept)
     world.live(name, exit_code, stories)
     world.keep(as_json=as_json)
     job_ids = {publish["job_id"] for publish in world.publishes}

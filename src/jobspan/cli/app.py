@@ -18,7 +18,7 @@ import click
 from jobspan._version import __version__
 from jobspan.cli import INTERRUPTED, WRONG
 from jobspan.cli.options import DEBUG, debug_option
-from jobspan.cli.terminal.sanitize import tame_line
+from jobspan.cli.terminal.sanitize import sanitize_line
 from jobspan.errors import JobspanError
 
 COMMANDS = MappingProxyType(
@@ -121,7 +121,7 @@ def _failed(context: click.Context, message: str) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"jobspan: {tame_line(message)}", file=sys.stderr)
+    print(f"jobspan: {sanitize_line(message)}", file=sys.stderr)
 
 
 def _hint(error: click.ClickException) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from jobspan.brokers.base import BrokerReader, QueueState
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework
 from jobspan.reading_settings import load_reading
@@ -68,7 +68,7 @@ def watch_options(command: Decorated) -> Decorated:
 
 
 @contextmanager
-def opened_broker(world: World, options: dict[str, Any]) -> Iterator[tuple[BrokerReader, Wanted]]:
+def opened_broker(world: Environment, options: dict[str, Any]) -> Iterator[tuple[BrokerReader, Wanted]]:
     """Take the broker's options out of ``options``, open it, and close it at the end.
 
     Raises:

@@ -11,7 +11,7 @@ import click
 
 from jobspan.backends.base import RunFilter
 from jobspan.cli.terminal.times import Clock, Moment
-from jobspan.cli.world import Place, World, place
+from jobspan.cli.world import Environment, Place, place
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework
 from jobspan.runs import OUTCOMES
@@ -24,17 +24,17 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """Where to read and how to show it."""
 
-    world: World
+    world: Environment
     place: Place
     clock: Clock
     as_json: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """Which runs a user asked for, and the same in words.
 
     Attributes:
@@ -100,15 +100,15 @@ def filter_options(command: Decorated) -> Decorated:
     return command
 
 
-def reading(context: click.Context, options: dict[str, Any]) -> Reading:
+def reading(context: click.Context, options: dict[str, Any]) -> ReadOptions:
     """Take the reading options out of ``options``."""
-    world = context.ensure_object(World)
+    world = context.ensure_object(Environment)
     clock = Clock(world.now_ns(), timezone.utc if options.pop("utc") else None)
     where = place(options.pop("store"), options.pop("backend"), world.environ)
-    return Reading(world, where, clock, options.pop("as_json"))
+    return ReadOptions(world, where, clock, options.pop("as_json"))
 
 
-def asked(options: Mapping[str, Any], clock: Clock, *, failed: bool = False) -> Asked:
+def asked(options: Mapping[str, Any], clock: Clock, *, failed: bool = False) -> Query:
     """Read the filter options.
 
     Raises:
@@ -129,7 +129,7 @@ def asked(options: Mapping[str, Any], clock: Clock, *, failed: bool = False) -> 
         failed=failed,
         limit=options["limit"] or None,
     )
-    return Asked(where, _window(since, options["until"]), _narrowed(options))
+    return Query(where, _window(since, options["until"]), _narrowed(options))
 
 
 def _window(since: Moment, until: str | None) -> str:

@@ -47,7 +47,7 @@ def _environ() -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Environment:
     """Where a command line finds its backend, its broker, the time and its environment."""
 
     open_backend: OpenBackend = _open_backend
@@ -95,7 +95,7 @@ def place(store: str | None, url: str | None, environ: Mapping[str, str]) -> Pla
 
 
 @contextmanager
-def opened(world: World, where: Place) -> Iterator[Backend]:
+def opened(world: Environment, where: Place) -> Iterator[Backend]:
     """Open a backend, and close it at the end."""
     backend = world.open_backend(Path(where.store).expanduser() if where.store else None, where.url)
     try:

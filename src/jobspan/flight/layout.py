@@ -17,7 +17,7 @@ SUFFIX, NEW = ".flight", ".new"
 HEADER = Struct("=16s36sIQQQQI")
 """Magic, boot id, 1 when leaving, pid namespace, pid, start ticks, last sign of life in Unix ns, length of the rest."""
 HEADER_BYTES = 4096
-KEEPER_BYTES = 64
+SUPERVISOR_BYTES = 64
 """After the header: the name of the file of the process that watches this one; then the resource of its spans."""
 LEAVING_AT = Struct("=16s36s").size
 SEEN = Struct("=Q")

@@ -17,7 +17,6 @@ from jobspan.flight.layout import (
     FREE,
     HEADER,
     HEADER_BYTES,
-    KEEPER_BYTES,
     LARGE,
     MAGIC,
     NEW,
@@ -26,6 +25,7 @@ from jobspan.flight.layout import (
     SMALL,
     STATE,
     SUFFIX,
+    SUPERVISOR_BYTES,
 )
 from jobspan.flight.owner import Owner, this_process
 from jobspan.flight.records import Ending, SpanRecord, decode, decode_ending, decode_mapping
@@ -35,7 +35,7 @@ _MAKING_S = 60.0
 _UNTOLD_S = 7 * 24 * 3600.0
 
 
-class Left(NamedTuple):
+class LeftRecord(NamedTuple):
     """A record that a process left: its place and state, its last sign of life (Unix ns, 0: none) and memory then.
 
     ``times_sent``: by so many processes some exporter has sent it, and another has not.
@@ -49,7 +49,7 @@ class Left(NamedTuple):
     times_sent: int = 0
 
 
-class Estate(NamedTuple):
+class FlightContents(NamedTuple):
     """What a dead process left behind.
 
     ``is_leaving``: it left by itself. ``unreadable`` counts the records that make no sense.
@@ -59,7 +59,7 @@ class Estate(NamedTuple):
     resource: dict[str, Any]
     seen_ns: int
     is_leaving: bool
-    left: list[Left]
+    records: list[LeftRecord]
     unreadable: int = 0
 
 
@@ -67,25 +67,25 @@ class NotOurs(ValueError):
     """The file is of another version, or no flight file at all."""
 
 
-def of_process(folder: Path, pid: int, keeper: str) -> Iterator[Path]:
-    """Yield the flight files of a process that this keeper watched."""
+def of_process(folder: Path, pid: int, supervisor: str) -> Iterator[Path]:
+    """Yield the flight files of a process that this supervisor watched."""
     for path in folder.glob(f"{pid}-*{SUFFIX}"):
-        if _keeper_of(path) == keeper:
+        if _supervisor_of(path) == supervisor:
             yield path
 
 
-def kept_by(folder: Path, keeper: str) -> Iterator[Path]:
-    """Yield the flight files of all processes that this keeper watches or watched."""
+def supervised_by(folder: Path, supervisor: str) -> Iterator[Path]:
+    """Yield the flight files of all processes that this supervisor watches or watched."""
     for path in folder.glob(f"*{SUFFIX}"):
-        if _keeper_of(path) == keeper:
+        if _supervisor_of(path) == supervisor:
             yield path
 
 
 def orphans(folder: Path) -> Iterator[Path]:
     """Yield the flight files of processes that have ended together with whoever watched them."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        keeper = _keeper_of(path)
-        if is_orphaned(path) and (not keeper or is_orphaned(folder / keeper)):
+        supervisor = _supervisor_of(path)
+        if is_orphaned(path) and (not supervisor or is_orphaned(folder / supervisor)):
             yield path
 
 
@@ -106,7 +106,7 @@ def forget_old(folder: Path) -> None:
 
 
 @contextmanager
-def taken(path: Path, *, is_watched: bool = False) -> Iterator[Estate | None]:
+def taken(path: Path, *, is_watched: bool = False) -> Iterator[FlightContents | None]:
     """Give what is in a file, and remove it at the end; None when somebody else has taken it.
 
     Whoever takes it may die before all is told: then it is there for the next.
@@ -133,17 +133,17 @@ def taken(path: Path, *, is_watched: bool = False) -> Iterator[Estate | None]:
             path.unlink(missing_ok=True)
 
 
-def take(path: Path) -> Estate | None:
+def take(path: Path) -> FlightContents | None:
     """Read a file and remove it; None when somebody else has taken it.
 
     Raises:
         NotOurs: it is removed all the same.
     """
-    with taken(path) as estate:
-        return estate
+    with taken(path) as contents:
+        return contents
 
 
-def peek(path: Path) -> Estate | None:
+def peek(path: Path) -> FlightContents | None:
     """Read the file of a living process; None when there is none, or it makes no sense."""
     try:
         with path.open("rb", buffering=0) as file:
@@ -152,14 +152,14 @@ def peek(path: Path) -> Estate | None:
         return None
 
 
-def open_spans_kept_by(folder: Path, keeper: str) -> Iterator[SpanRecord]:
-    """Yield the spans that are open in the living processes that this keeper watches."""
-    for path in kept_by(folder, keeper):
+def open_spans_supervised_by(folder: Path, supervisor: str) -> Iterator[SpanRecord]:
+    """Yield the spans that are open in the living processes that this supervisor watches."""
+    for path in supervised_by(folder, supervisor):
         if not is_orphaned(path):
             yield from _open_spans(path)
 
 
-def clear(path: Path, left: Left) -> None:
+def clear(path: Path, left: LeftRecord) -> None:
     """Take a record that a living process has left to us."""
     with suppress(OSError), path.open("r+b", buffering=0) as file:
         os.pwrite(file.fileno(), STATE.pack(FREE), left.at)
@@ -181,7 +181,7 @@ def _locked(fd: int) -> bool:
     return True
 
 
-def _read(fd: int) -> Estate:
+def _read(fd: int) -> FlightContents:
     head = os.pread(fd, HEADER_BYTES, 0)
     if len(head) < HEADER.size or os.fstat(fd).st_size != FILE_BYTES:
         raise NotOurs("no header")
@@ -190,7 +190,7 @@ def _read(fd: int) -> Estate:
         raise NotOurs("another version")
     body = head[HEADER.size : HEADER.size + length]
     owner = Owner(boot.rstrip(b"\0").decode("ascii", "replace"), namespace, pid, started)
-    left: dict[int, Left] = {}
+    left: dict[int, LeftRecord] = {}
     unreadable = 0
     for at, raw in _slots(fd):
         found = _record(at, raw)
@@ -199,8 +199,8 @@ def _read(fd: int) -> Estate:
         elif found.span.span_id not in left or found.state == FINISHED:
             # A process that dies between two stores has left both: what is finished is finished.
             left[found.span.span_id] = found
-    resource = decode_mapping(body[KEEPER_BYTES:])
-    return Estate(owner, resource, seen_ns, bool(leaving), list(left.values()), unreadable)
+    resource = decode_mapping(body[SUPERVISOR_BYTES:])
+    return FlightContents(owner, resource, seen_ns, bool(leaving), list(left.values()), unreadable)
 
 
 def _slots(fd: int) -> Iterator[tuple[int, bytes]]:
@@ -221,7 +221,7 @@ def _slots(fd: int) -> Iterator[tuple[int, bytes]]:
             at += area.slot_bytes
 
 
-def _record(at: int, raw: bytes) -> Left | None:
+def _record(at: int, raw: bytes) -> LeftRecord | None:
     state, length, checksum, end_length, end_checksum, times_sent, seen_ns, resident = SLOT.unpack_from(raw)
     data, rest = raw[SLOT.size : SLOT.size + length], raw[SLOT.size + length :]
     if state > FINISHED or len(data) != length or crc32(data) != checksum:
@@ -235,22 +235,22 @@ def _record(at: int, raw: bytes) -> Left | None:
             span = span.ended(ending)
         elif state == FINISHED:
             state = OPEN  # its process died while it wrote the end for a second time
-    return Left(at, state, span, seen_ns, resident, times_sent)
+    return LeftRecord(at, state, span, seen_ns, resident, times_sent)
 
 
 def _ending(data: bytes, checksum: int) -> Ending | None:
     return decode_ending(data) if crc32(data) == checksum else None
 
 
-def _keeper_of(path: Path) -> str:
+def _supervisor_of(path: Path) -> str:
     head = _head(path)
-    return head[HEADER.size : HEADER.size + KEEPER_BYTES].rstrip(b" \0").decode("ascii", "replace") if head else ""
+    return head[HEADER.size : HEADER.size + SUPERVISOR_BYTES].rstrip(b" \0").decode("ascii", "replace") if head else ""
 
 
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            head = file.read(HEADER.size + KEEPER_BYTES)
+            head = file.read(HEADER.size + SUPERVISOR_BYTES)
     except OSError:
         return b""
     return head if head[: len(MAGIC)] == MAGIC else b""

@@ -21,7 +21,6 @@ from jobspan.flight.layout import (
     FRESH,
     HEADER,
     HEADER_BYTES,
-    KEEPER_BYTES,
     LARGE,
     LEAVING_AT,
     LENGTH,
@@ -38,6 +37,7 @@ from jobspan.flight.layout import (
     SMALL,
     STATE,
     SUFFIX,
+    SUPERVISOR_BYTES,
     Area,
 )
 from jobspan.flight.owner import this_process
@@ -62,14 +62,14 @@ class FlightFile:
 
     Args:
         folder: where it is made; ours alone.
-        keeper: name of the file of the process that watches this one; empty: none does.
+        supervisor: name of the file of the process that watches this one; empty: none does.
         resource: attributes of the resource of its spans, encoded.
 
     Raises:
         OSError: no file or no space.
     """
 
-    def __init__(self, folder: Path, keeper: str = "", resource: bytes = b"") -> None:
+    def __init__(self, folder: Path, supervisor: str = "", resource: bytes = b"") -> None:
         owner = this_process()
         self.name = f"{owner.pid}-{os.urandom(6).hex()}{SUFFIX}"
         self.path = folder / self.name
@@ -82,9 +82,9 @@ class FlightFile:
             os.truncate(self._fd, FILE_BYTES)
             _reserve(self._fd, 0, HEADER_BYTES)
             self._map = mmap.mmap(self._fd, FILE_BYTES)
-            body = keeper.encode().ljust(KEEPER_BYTES) + resource
+            body = supervisor.encode().ljust(SUPERVISOR_BYTES) + resource
             if len(body) > HEADER_BYTES - HEADER.size:
-                body = body[:KEEPER_BYTES]
+                body = body[:SUPERVISOR_BYTES]
             self._map[HEADER.size : HEADER.size + len(body)] = body
             boot = owner.boot.encode()
             HEADER.pack_into(

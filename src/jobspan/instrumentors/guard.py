@@ -15,7 +15,7 @@ raises = False
 """Unit tests set this, so that an error in a hook is an error of the test."""
 
 
-def is_swallowed(hook: Callable[..., Any], error: Exception) -> bool:
+def swallow(hook: Callable[..., Any], error: Exception) -> bool:
     """Count and log once what a hook raised; False for an interrupt, which is to go on.
 
     For the hooks of every job, which catch for themselves: to be wrapped costs them as much as they do.
@@ -41,7 +41,7 @@ def guarded(hook: F) -> F:
     return call  # type: ignore[return-value]  # same signature as the hook
 
 
-def unbroken(hook: F) -> F:
+def redo_on_interrupt(hook: F) -> F:
     """Guard a hook, and do it again when an interrupt landed in it, then let that go on.
 
     Time limits, shutdowns and aborts are raised from outside in the thread of a job, at any line, also at one of ours:

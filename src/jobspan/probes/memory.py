@@ -30,7 +30,7 @@ class _Statm:
             return self._reopened()
 
     def _reopened(self) -> int | None:
-        # Daemons close descriptors that are not theirs, and the number may belong to somebody else by now:
+        # LongRunningPrograms close descriptors that are not theirs, and the number may belong to somebody else by now:
         # it is not closed here, only opened anew, once.
         try:
             self._fd = os.open(_PATH, os.O_RDONLY | os.O_CLOEXEC)

@@ -42,7 +42,7 @@ class Sampler:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._begin_anew)
 
-    def tell_each_second(self, told: Reading) -> None:
+    def call_each_second(self, told: Reading) -> None:
         """Have readings told once a second as well."""
         if told not in self._each_second:
             self._each_second.append(told)

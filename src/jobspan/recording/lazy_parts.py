@@ -17,15 +17,15 @@ from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.telemetry.instruments import Instruments
 
 if TYPE_CHECKING:
-    from jobspan.recording.context.trace_limits import CutOver
-    from jobspan.recording.recovery.dead_processes import Deaths
+    from jobspan.recording.context.trace_limits import TraceLimiter
+    from jobspan.recording.recovery.dead_processes import DeadProcesses
     from jobspan.recording.spans.batch_spans import Batches
     from jobspan.recording.spans.command_spans import Commands
     from jobspan.recording.spans.publish_spans import Publishes
-    from jobspan.recording.spans.reported_runs import ToldRuns
+    from jobspan.recording.spans.reported_runs import ReportedRuns
     from jobspan.recording.spans.run_spans import RunSpans
     from jobspan.recording.unsampled.unsampled_publishes import Passing
-    from jobspan.recording.unsampled.unsampled_runs import PassingRuns
+    from jobspan.recording.unsampled.unsampled_runs import UnsampledRuns
 
 T = TypeVar("T")
 
@@ -59,11 +59,11 @@ class Parts:
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
-        flight_log.when_unwatched(self._salvage)
+        flight_log.when_unwatched(self._sweep_orphans)
 
     def make_all(self) -> None:
         """Make what a worker needs: its children are to find it made, not to make it once each."""
-        for name in ("runs", "publishes", "batches", "passing", "passing_runs", "deaths"):
+        for name in ("runs", "publishes", "batches", "passing", "unsampled_runs", "deaths"):
             getattr(self, name)
 
     @Part
@@ -72,22 +72,22 @@ class Parts:
         from jobspan.recording.spans import child_processes
         from jobspan.recording.spans.command_spans import Commands
 
-        child_processes.tell_with(self._tell_orphan)
-        return Commands(self._instruments, self._look_around)
+        child_processes.recover_with(self._recover_orphan)
+        return Commands(self._instruments, self._recover_some)
 
     @Part
     def publishes(self) -> Publishes:
         """Return what writes publish spans."""
         from jobspan.recording.spans.publish_spans import Publishes
 
-        return Publishes(self._instruments, self.commands, self._cut_over)
+        return Publishes(self._instruments, self.commands, self._trace_limiter)
 
     @Part
     def batches(self) -> Batches:
         """Return what writes batch spans."""
         from jobspan.recording.spans.batch_spans import Batches
 
-        return Batches(self._instruments, self.commands, self._cut_over)
+        return Batches(self._instruments, self.commands, self._trace_limiter)
 
     @Part
     def runs(self) -> RunSpans:
@@ -95,53 +95,53 @@ class Parts:
         from jobspan.probes.run_cost import sampler
         from jobspan.recording.spans.run_spans import RunSpans
 
-        sampler.tell_each_second(flight_log.note)
+        sampler.call_each_second(flight_log.heartbeat)
         return RunSpans(self._instruments)
 
     @Part
-    def told(self) -> ToldRuns:
+    def reported(self) -> ReportedRuns:
         """Return what writes the spans of runs that are told whole."""
-        from jobspan.recording.spans.reported_runs import ToldRuns
+        from jobspan.recording.spans.reported_runs import ReportedRuns
 
-        return ToldRuns(self._instruments)
+        return ReportedRuns(self._instruments)
 
     @Part
-    def deaths(self) -> Deaths:
+    def deaths(self) -> DeadProcesses:
         """Return what tells of dead processes."""
-        from jobspan.recording.recovery.dead_processes import Deaths
+        from jobspan.recording.recovery.dead_processes import DeadProcesses
 
-        return Deaths(self._instruments, self.told, before_children=self.make_all)
+        return DeadProcesses(self._instruments, self.reported, before_children=self.make_all)
 
     @Part
     def passing(self) -> Passing:
         """Return what passes on publishes that nobody records."""
         from jobspan.recording.unsampled.unsampled_publishes import Passing
 
-        return Passing(self._instruments, self._cut_over)
+        return Passing(self._instruments, self._trace_limiter)
 
     @Part
-    def passing_runs(self) -> PassingRuns:
+    def unsampled_runs(self) -> UnsampledRuns:
         """Return what tells runs that nobody records."""
-        from jobspan.recording.unsampled.unsampled_runs import PassingRuns
+        from jobspan.recording.unsampled.unsampled_runs import UnsampledRuns
 
-        return PassingRuns(self._instruments)
+        return UnsampledRuns(self._instruments)
 
     @Part
-    def _cut_over(self) -> CutOver:
-        from jobspan.recording.context.trace_limits import CutOver
+    def _trace_limiter(self) -> TraceLimiter:
+        from jobspan.recording.context.trace_limits import TraceLimiter
 
-        return CutOver(self._instruments.settings.trace_job_limit)
+        return TraceLimiter(self._instruments.settings.trace_job_limit)
 
-    def _look_around(self) -> None:
+    def _recover_some(self) -> None:
         if flight_log.has_neighbours:
-            self.deaths.look_around()
+            self.deaths.recover_some()
 
-    def _tell_orphan(self, path: Path) -> None:
-        self.deaths.tell_orphan(path)
+    def _recover_orphan(self, path: Path) -> None:
+        self.deaths.recover_orphan(path)
 
-    def _salvage(self, folder: Path) -> None:
+    def _sweep_orphans(self, folder: Path) -> None:
         if flight_log.has_neighbours:
-            self.deaths.salvage(folder)
+            self.deaths.sweep_orphans(folder)
 
 
 class Steps(dict[type, Callable[[Any], None]]):

@@ -19,7 +19,6 @@ from jobspan.events import (
     DaemonStarted,
     Event,
     JobDropped,
-    PassingRun,
     ProcessEnded,
     ProcessJoined,
     ProcessLeaving,
@@ -33,6 +32,7 @@ from jobspan.events import (
     RunFinished,
     RunLost,
     RunStarted,
+    RunWithoutSpan,
     Sink,
     WatchEnded,
     WatchStarted,
@@ -49,7 +49,7 @@ from jobspan.settings import Settings
 if TYPE_CHECKING:
     # Imported when the first job comes.
     from jobspan.recording.unsampled.unsampled_publishes import Passing
-    from jobspan.recording.unsampled.unsampled_runs import PassingRuns
+    from jobspan.recording.unsampled.unsampled_runs import UnsampledRuns
 
 _BEGIN = {
     PublishStarted: ("publishes", "started"),
@@ -58,7 +58,7 @@ _BEGIN = {
     RunStarted: ("runs", "started"),
     RunByPattern: ("runs", "started_by_pattern"),
     RunLost: ("deaths", "lost"),
-    JobDropped: ("told", "dropped"),
+    JobDropped: ("reported", "dropped"),
     WatchStarted: ("deaths", "watch_started"),
     ProcessLeaving: ("deaths", "process_leaving"),
     ProcessEnded: ("deaths", "process_ended"),
@@ -106,11 +106,13 @@ class Recorder:
         if kind in _END or not get_current() or is_instrumentation_enabled():
             self._steps[kind](event)
 
-    def passes_on(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
+    def propagate_only(
+        self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None
+    ) -> bool:
         """Pass on what a publish does that nobody records, see ``JobSink``."""
         return self.listener is None and self._passing.publish(carrier, job_id, at_ns, queue)
 
-    def passes_by(
+    def start_unsampled(
         self,
         carrier: Mapping[str, Any],
         job: Callable[..., Job],
@@ -118,14 +120,14 @@ class Recorder:
         at_ns: int,
         *of: Any,
         eager: bool = False,
-    ) -> PassingRun | None:
+    ) -> RunWithoutSpan | None:
         """Return a run that nobody records, see ``JobSink``."""
         # Of a sampled trace more is to be done, and the context is read then.
         if self.listener is not None or (w3c_fast_path.looks_sampled(carrier) and self._instruments.has_sdk):
             return None
         return self._passing_runs.run(carrier, partial(job, *of), options, at_ns, eager=eager)
 
-    def ignores(self, carrier: Mapping[str, Any]) -> bool:
+    def is_noop(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether nothing would come of a publish or run with this carrier, see ``JobSink``."""
         return self.listener is None and not self._instruments.has_sdk and is_idle(self._instruments, carrier)
 
@@ -134,5 +136,5 @@ class Recorder:
         return self._parts.passing
 
     @Part
-    def _passing_runs(self) -> PassingRuns:
-        return self._parts.passing_runs
+    def _passing_runs(self) -> UnsampledRuns:
+        return self._parts.unsampled_runs

@@ -18,7 +18,7 @@ import jobspan
 from jobspan import CeleryInstrumentor, DramatiqInstrumentor
 from jobspan import conventions as c
 from jobspan.instrumentors.celery import publish_hooks, run_hooks
-from jobspan.instrumentors.dramatiq.mapping import BrokerWords
+from jobspan.instrumentors.dramatiq.mapping import BrokerFacts
 from jobspan.instrumentors.job_patterns import Patterns
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 from jobspan.testing import a_run
@@ -322,5 +322,5 @@ def test_a_job_of_dramatiq_that_is_taken_for_another_is_seen(
 ) -> None:
     instrumentation.on(DramatiqInstrumentor())
     truth = dramatiq_job(instrumentation, DRAMATIQ[change], learned=False)
-    monkeypatch.setattr(BrokerWords, "key", lambda *_: "all are alike")
+    monkeypatch.setattr(BrokerFacts, "key", lambda *_: "all are alike")
     assert dramatiq_job(instrumentation, DRAMATIQ[change], learned=True) != truth

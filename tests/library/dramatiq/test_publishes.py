@@ -12,7 +12,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries
 
 from jobspan import DramatiqInstrumentor
-from jobspan.instrumentors.dramatiq.mapping import BrokerWords
+from jobspan.instrumentors.dramatiq.mapping import BrokerFacts
 from jobspan.runs import Span
 from library.conftest import Instrumentation
 from support.waiting import wait_until
@@ -136,7 +136,7 @@ def test_an_aborted_message_is_revoked(instrumentation: Instrumentation) -> None
 
 
 def test_how_often_a_job_may_run_is_what_limits_it_now() -> None:
-    broker, words = StubBroker(), BrokerWords()
+    broker, words = StubBroker(), BrokerFacts()
     job = actor(lambda: None, actor_name="job", broker=broker)
     message = job.message()
     found = [words.max_attempts(broker, message)]

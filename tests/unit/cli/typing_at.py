@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jobspan.backends.base import Backend
 from jobspan.cli.app import jobspan
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 from unit.cli.sample import NOW, night, running
 from unit.cli.twin import Twin
 
@@ -30,10 +30,10 @@ def typed(*words: str, backend: Backend | None = None) -> Seen:
     return Seen(result.exit_code, result.stdout, result.stderr)
 
 
-def world(backend: Backend | None = None) -> World:
+def world(backend: Backend | None = None) -> Environment:
     """Return a world at the sample's time, over the sample night unless told otherwise."""
     chosen = Twin(night().spans, [running()]) if backend is None else backend
-    return World(open_backend=lambda _store, _url: chosen, now_ns=lambda: NOW, environ={})
+    return Environment(open_backend=lambda _store, _url: chosen, now_ns=lambda: NOW, environ={})
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def in_a_process_that_dies(work: Callable[[], None]) -> int:
 
 def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -> None:
     def work() -> None:
-        file = FlightFile(tmp_path, "keeper.flight", records.encode_mapping({"service.name": "worker"}))
+        file = FlightFile(tmp_path, "supervisor.flight", records.encode_mapping({"service.name": "worker"}))
         file.write(layout.OPEN, record(1))
         freed = file.write(layout.OPEN, record(2))
         assert freed is not None
@@ -62,13 +62,13 @@ def test_what_a_killed_process_wrote_is_read_as_it_was_written(tmp_path: Path) -
         file.say_leaving()
 
     pid = in_a_process_that_dies(work)
-    (path,) = reading.of_process(tmp_path, pid, "keeper.flight")
+    (path,) = reading.of_process(tmp_path, pid, "supervisor.flight")
     assert reading.is_orphaned(path)
-    estate = reading.take(path)
-    assert estate is not None
-    assert (estate.owner.pid, estate.resource, estate.seen_ns) == (pid, {"service.name": "worker"}, 9)
-    assert (estate.is_leaving, estate.unreadable) == (True, 0)
-    found = [(left.state, left.span, left.seen_ns, left.resident_bytes) for left in estate.left]
+    contents = reading.take(path)
+    assert contents is not None
+    assert (contents.owner.pid, contents.resource, contents.seen_ns) == (pid, {"service.name": "worker"}, 9)
+    assert (contents.is_leaving, contents.unreadable) == (True, 0)
+    found = [(left.state, left.span, left.seen_ns, left.resident_bytes) for left in contents.records]
     assert sorted(found, key=lambda row: row[1].span_id) == [
         (layout.OPEN, record(1), 0, 0),
         (layout.FINISHED, record(3, NOISE), 0, 0),
@@ -100,10 +100,10 @@ def test_what_a_span_has_become_is_written_behind_what_it_was(tmp_path: Path) ->
 
     in_a_process_that_dies(work)
     (path,) = tmp_path.iterdir()
-    estate = reading.take(path)
-    assert estate is not None
+    contents = reading.take(path)
+    assert contents is not None
     begun = [record(number)._replace(more={"pid": 1}, is_safe=True) for number in range(5)]
-    assert [(left.state, left.span) for left in estate.left] == [
+    assert [(left.state, left.span) for left in contents.records] == [
         (layout.FINISHED, begun[1].ended(ending)),
         (layout.UNWINDING, begun[2].ended(ending)),
         (layout.OPEN, begun[3]),
@@ -111,7 +111,7 @@ def test_what_a_span_has_become_is_written_behind_what_it_was(tmp_path: Path) ->
         (layout.OPEN, record(5, NOISE)),
     ]
     assert ending.events is not None
-    assert estate.left[0].span == SpanRecord(
+    assert contents.records[0].span == SpanRecord(
         1, 1, "", (1, 1, 1, "", True), "run again", 5, 1, {"text": "1", **attributes}, [], 9,
         status=(2, "no"), events=ending.events,
     )  # fmt: skip
@@ -125,16 +125,16 @@ def test_what_one_takes_and_does_not_live_to_tell_is_there_for_the_next(tmp_path
     (path,) = tmp_path.iterdir()
 
     def work() -> None:
-        with reading.taken(path) as estate:
-            assert estate is not None
+        with reading.taken(path) as contents:
+            assert contents is not None
             os.kill(os.getpid(), signal.SIGKILL)
 
     in_a_process_that_dies(work)
-    with reading.taken(path) as estate:
-        assert estate is not None
+    with reading.taken(path) as contents:
+        assert contents is not None
         assert reading.take(path) is None
         with reading.taken(path, is_watched=True) as ours:
-            assert ours == estate
+            assert ours == contents
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,12 +158,12 @@ def test_a_process_killed_while_it_writes_leaves_no_half_record(tmp_path: Path) 
         process.kill()
         process.join()
         (path,) = tmp_path.glob(f"{process.pid}-*{layout.SUFFIX}")
-        estate = reading.take(path)
-        assert estate is not None
-        assert estate.unreadable == 0
-        for left in estate.left:
+        contents = reading.take(path)
+        assert contents is not None
+        assert contents.unreadable == 0
+        for left in contents.records:
             assert left.span == record(left.span.span_id)
-        some += len(estate.left)
+        some += len(contents.records)
     assert some > 0
 
 
@@ -231,9 +231,9 @@ def test_a_damaged_record_is_counted_and_the_others_are_read(tmp_path: Path) -> 
     content = bytearray(path.read_bytes())
     content[layout.SMALL.start + layout.SLOT.size + 9] ^= 0xFF
     path.write_bytes(content)
-    estate = reading.take(path)
-    assert estate is not None
-    assert (estate.unreadable, [left.span.span_id for left in estate.left]) == (1, [2])
+    contents = reading.take(path)
+    assert contents is not None
+    assert (contents.unreadable, [left.span.span_id for left in contents.records]) == (1, [2])
 
 
 def test_a_full_file_takes_no_more_and_a_freed_slot_is_used_again(tmp_path: Path) -> None:
@@ -275,9 +275,9 @@ def test_a_file_whose_descriptor_the_job_has_closed_goes_on_and_touches_nobody_e
     assert {path.stat().st_size for path in others.iterdir()} == {4}
     (path,) = folder.iterdir()
     assert reading.is_orphaned(path)
-    estate = reading.take(path)
-    assert estate is not None
-    assert sorted(left.span.span_id for left in estate.left) == list(range(1, 101))
+    contents = reading.take(path)
+    assert contents is not None
+    assert sorted(left.span.span_id for left in contents.records) == list(range(1, 101))
 
 
 def test_long_texts_are_cut_but_ids_never() -> None:
@@ -298,9 +298,9 @@ def test_hundreds_of_failures_with_their_stacks_find_room(tmp_path: Path) -> Non
     assert len(stack) > 2 * layout.SMALL.slot_bytes
     file = FlightFile(tmp_path)
     assert None not in [file.write(layout.FINISHED, failed) for _ in range(500)]
-    estate = reading.peek(file.path)
-    assert estate is not None
-    assert [left.span for left in estate.left] == [failed]
+    contents = reading.peek(file.path)
+    assert contents is not None
+    assert [left.span for left in contents.records] == [failed]
     file.remove()
 
 

@@ -17,7 +17,7 @@ COUNTING = """
     from support.waiting import wait_until
 
     readings = []
-    sampler.tell_each_second(lambda at_ns, resident: readings.append(resident))
+    sampler.call_each_second(lambda at_ns, resident: readings.append(resident))
 
     def threads():
         return len(os.listdir("/proc/self/task"))

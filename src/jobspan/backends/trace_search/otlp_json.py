@@ -15,10 +15,10 @@ _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
 _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 
-Said = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
-def spans_of(trace: Said) -> list[Span]:
+def spans_of(trace: JsonObject) -> list[Span]:
     """Return the spans of an object with ``resourceSpans`` (``batches`` in Tempo before 2.7)."""
     return [
         _span(span, scope=str((scoped.get("scope") or {}).get("name", "")), resource=resource)
@@ -29,12 +29,12 @@ def spans_of(trace: Said) -> list[Span]:
     ]
 
 
-def attributes_of(pairs: Iterable[Said] | None) -> dict[str, Any]:
+def attributes_of(pairs: Iterable[JsonObject] | None) -> dict[str, Any]:
     """Return a list of keys and values as a dict; what Jaeger adds of its own is left out."""
     return {pair["key"]: value_of(pair.get("value") or {}) for pair in pairs or () if not _is_jaegers(pair["key"])}
 
 
-def value_of(said: Said) -> Any:
+def value_of(said: JsonObject) -> Any:
     """Return a value; a list comes as a tuple, as the SDK keeps it."""
     for kind, value in said.items():
         return _READERS[kind](value)
@@ -48,7 +48,7 @@ def hex_id(text: str | None, digits: int) -> str:
     return text.lower() if len(text) == digits else b64decode(text).hex()
 
 
-def _span(said: Said, *, scope: str, resource: dict[str, Any]) -> Span:
+def _span(said: JsonObject, *, scope: str, resource: dict[str, Any]) -> Span:
     status = said.get("status") or {}
     return Span(
         trace_id=hex_id(said["traceId"], _TRACE_DIGITS),
@@ -68,7 +68,7 @@ def _span(said: Said, *, scope: str, resource: dict[str, Any]) -> Span:
     )
 
 
-def _link(said: Said) -> Link:
+def _link(said: JsonObject) -> Link:
     return Link(
         hex_id(said.get("traceId"), _TRACE_DIGITS),
         hex_id(said.get("spanId"), _SPAN_DIGITS),
@@ -76,7 +76,7 @@ def _link(said: Said) -> Link:
     )
 
 
-def _event(said: Said) -> SpanEvent:
+def _event(said: JsonObject) -> SpanEvent:
     return SpanEvent(said.get("name", ""), int(said.get("timeUnixNano", 0)), attributes_of(said.get("attributes")))
 
 

@@ -10,7 +10,7 @@ import click
 
 from jobspan.brokers.address import read_url
 from jobspan.cli.documents.documents import document
-from jobspan.cli.options import Reading, reading, reading_options
+from jobspan.cli.options import ReadOptions, reading, reading_options
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Line, Piece, Screen, piece
 from jobspan.cli.terminal.units import counted
@@ -64,7 +64,7 @@ def command(context: click.Context, /, **options: Any) -> int:
     return grade_of(findings)
 
 
-def _steps(how: Reading, options: dict[str, Any]) -> Iterator[Finding]:
+def _steps(how: ReadOptions, options: dict[str, Any]) -> Iterator[Finding]:
     from jobspan.health.doctor import environment, instrumentations, machine, reach, unknown
 
     said = how.world.environ
@@ -91,7 +91,7 @@ def _steps(how: Reading, options: dict[str, Any]) -> Iterator[Finding]:
     yield from _kept(how, options, url, answers=grade_of(found) < Grade.CRITICAL)
 
 
-def _kept(how: Reading, options: dict[str, Any], url: str, *, answers: bool) -> Iterator[Finding]:
+def _kept(how: ReadOptions, options: dict[str, Any], url: str, *, answers: bool) -> Iterator[Finding]:
     """Yield whether the backend can be read, and whether the canary arrives in it."""
     from jobspan.health.doctor import reach, unknown
     from jobspan.health.doctor.canary import KIND, Canary, fly

@@ -9,7 +9,7 @@ import click
 
 from jobspan.analysis.failures import GROUPINGS, group_failures
 from jobspan.backends.base import Backend, Counts
-from jobspan.cli.options import Asked, Reading, asked, filter_options, reading, reading_options
+from jobspan.cli.options import Query, ReadOptions, asked, filter_options, reading, reading_options
 from jobspan.cli.screens.run_screen import (
     FAILED_COLUMNS,
     failed_summary,
@@ -39,7 +39,7 @@ def command(context: click.Context, /, by: str | None, **options: Any) -> int:
         return _groups(backend, how, wanted, by) if by else _rows(backend, how, wanted)
 
 
-def _rows(backend: Backend, how: Reading, wanted: Asked) -> int:
+def _rows(backend: Backend, how: ReadOptions, wanted: Query) -> int:
     found, counts, more = newest_runs(backend, wanted)
     if how.as_json:
         from jobspan.cli.documents.documents import runs_document
@@ -57,7 +57,7 @@ def _rows(backend: Backend, how: Reading, wanted: Asked) -> int:
     return 0
 
 
-def _groups(backend: Backend, how: Reading, wanted: Asked, by: str) -> int:
+def _groups(backend: Backend, how: ReadOptions, wanted: Query, by: str) -> int:
     runs = backend.runs(replace(wanted.where, limit=None))
     counts = backend.counts(wanted.where)
     groups = group_failures(runs, by)
@@ -79,7 +79,7 @@ def _groups(backend: Backend, how: Reading, wanted: Asked, by: str) -> int:
     return 0
 
 
-def newest_runs(backend: Backend, wanted: Asked) -> tuple[list[Run], Counts, bool]:
+def newest_runs(backend: Backend, wanted: Query) -> tuple[list[Run], Counts, bool]:
     """Return the newest runs up to the limit, the counts over all, and whether there are more."""
     limit = wanted.where.limit
     found = backend.runs(replace(wanted.where, limit=limit + 1 if limit else None))

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from jobspan.cli.broker_options import Decorated, Wanted, again_and_again, broker_options, opened_broker, watch_options
-from jobspan.cli.options import Reading, reading, reading_options
+from jobspan.cli.options import ReadOptions, reading, reading_options
 from jobspan.cli.screens.broker_screen import health_lines, say_notes
 from jobspan.cli.terminal.screen import FINE, Screen, piece
-from jobspan.cli.world import World, opened
+from jobspan.cli.world import Environment, opened
 from jobspan.health.check import AskRuns, Health, check
 from jobspan.health.findings import RunFacts, grade_of
 from jobspan.health.limits import LimitRules
@@ -55,7 +55,7 @@ def command(context: click.Context, /, watch: bool, every: float, **options: Any
         return again_and_again(show, watch=watch, every_s=every)
 
 
-def asking(how: Reading, since: str, rules: LimitRules) -> AskRuns | None:
+def asking(how: ReadOptions, since: str, rules: LimitRules) -> AskRuns | None:
     """Return who asks the backend: the one that is named, else the default store where there is one."""
     if not (how.place.store or how.place.url or how.world.has_default_store()):
         return None
@@ -69,7 +69,7 @@ def asking(how: Reading, since: str, rules: LimitRules) -> AskRuns | None:
     return ask
 
 
-def limit_rules(world: World, typed: tuple[str, ...]) -> LimitRules:
+def limit_rules(world: Environment, typed: tuple[str, ...]) -> LimitRules:
     """Return the rules of the environment, and after them those that were typed.
 
     Raises:
@@ -78,7 +78,7 @@ def limit_rules(world: World, typed: tuple[str, ...]) -> LimitRules:
     return LimitRules([load_reading(world.environ).limits, *typed])
 
 
-def _show(health: Health, broker: Broker, wanted: Wanted, how: Reading) -> int:
+def _show(health: Health, broker: Broker, wanted: Wanted, how: ReadOptions) -> int:
     findings = [finding for finding in health.findings if finding.queue is None or wanted.has(finding.queue)]
     if how.as_json:
         from jobspan.cli.documents.broker_documents import health_document

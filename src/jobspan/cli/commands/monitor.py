@@ -16,7 +16,7 @@ from jobspan.cli.options import reading, reading_options
 from jobspan.cli.screens.broker_screen import health_lines, place_of
 from jobspan.cli.terminal.screen import Screen, piece
 from jobspan.cli.terminal.times import Clock
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 from jobspan.health.check import Health
 from jobspan.health.findings import Finding
 
@@ -51,7 +51,7 @@ def command(context: click.Context, /, every: float, **options: Any) -> int:
     return 0
 
 
-def _changes(screen: Screen, reader: BrokerReader, world: World, clock: Clock) -> Callable[[Health], None]:
+def _changes(screen: Screen, reader: BrokerReader, world: Environment, clock: Clock) -> Callable[[Health], None]:
     """Return what prints a look whose findings are others than those of the look before."""
     before: list[set[tuple[Any, ...]]] = []
 

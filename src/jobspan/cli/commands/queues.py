@@ -12,7 +12,7 @@ from jobspan.cli.options import debug_option
 from jobspan.cli.screens.broker_screen import place_of, queue_table, queues_summary, say_notes
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import Screen, piece
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 
 
 @click.command("queues")
@@ -26,7 +26,7 @@ def command(context: click.Context, /, watch: bool, every: float, as_json: bool,
 
     Exit codes: 0 found, 1 no queue, 2 wrong use or broker unreachable.
     """
-    with opened_broker(context.ensure_object(World), options) as (reader, wanted):
+    with opened_broker(context.ensure_object(Environment), options) as (reader, wanted):
         return again_and_again(lambda: _show(reader, wanted, as_json=as_json), watch=watch, every_s=every)
 
 

@@ -8,7 +8,7 @@ import click
 
 from jobspan.backends.base import Backend
 from jobspan.cli.commands.failed import newest_runs
-from jobspan.cli.options import Asked, Reading, asked, filter_options, reading, reading_options
+from jobspan.cli.options import Query, ReadOptions, asked, filter_options, reading, reading_options
 from jobspan.cli.screens.commands_screen import command_table, commands_summary
 from jobspan.cli.screens.run_screen import (
     RUN_COLUMNS,
@@ -54,7 +54,7 @@ def command(context: click.Context, /, of_commands: bool, **options: Any) -> int
         return 0
 
 
-def _commands(backend: Backend, how: Reading, wanted: Asked) -> int:
+def _commands(backend: Backend, how: ReadOptions, wanted: Query) -> int:
     if any((wanted.where.jobs, wanted.where.queues, wanted.where.frameworks, wanted.where.outcomes)):
         raise UsageError("saw --commands with a filter of runs; expected only --since, --until, --command and --limit")
     found = backend.commands(wanted.where)

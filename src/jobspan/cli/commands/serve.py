@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobspan.cli.options import debug_option
-from jobspan.cli.terminal.sanitize import tame_line
-from jobspan.cli.world import World
+from jobspan.cli.terminal.sanitize import sanitize_line
+from jobspan.cli.world import Environment
 from jobspan.reading_settings import load_reading
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def command(
     from jobspan.backends.store.address import default_store
     from jobspan.server import serve
 
-    settings = load_reading(context.ensure_object(World).environ)
+    settings = load_reading(context.ensure_object(Environment).environ)
     given = store or settings.store
     path = Path(given).expanduser() if given else default_store()
     serve(
@@ -58,10 +58,10 @@ def command(
 
 def _say_ready(serving: Serving, where: str) -> None:
     click.echo(f"""\
-Receiving into {tame_line(serving.store)}
+Receiving into {sanitize_line(serving.store)}
   OTLP over gRPC  {serving.grpc}
   OTLP over HTTP  {serving.http_url}
 In the environment of your commands and workers, one of:
   OTEL_EXPORTER_OTLP_ENDPOINT=http://{serving.grpc}
   OTEL_EXPORTER_OTLP_ENDPOINT={serving.http_url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
-Next: jobspan runs{tame_line(where)} (in another terminal) · Ctrl-C stops this.""")
+Next: jobspan runs{sanitize_line(where)} (in another terminal) · Ctrl-C stops this.""")

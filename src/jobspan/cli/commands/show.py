@@ -11,7 +11,7 @@ from jobspan.analysis.command import CommandStory, command_story
 from jobspan.analysis.job import JobStory, job_story, parent_of
 from jobspan.analysis.trace import TraceStory, trace_story
 from jobspan.backends.base import Backend, IdKind, Match, RunFilter
-from jobspan.cli.options import Reading, reading, reading_options
+from jobspan.cli.options import ReadOptions, reading, reading_options
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import Column, Piece, Screen, Table, piece
 from jobspan.cli.terminal.short_ids import SHORTEST, ShortIds
@@ -54,7 +54,7 @@ def command(context: click.Context, /, id_: str, limit: int, watch: bool, **opti
         return 0
 
 
-def _follow(backend: Backend, match: Match, how: Reading) -> None:
+def _follow(backend: Backend, match: Match, how: ReadOptions) -> None:
     if match.kind != "command" or how.as_json:
         raise UsageError("saw --watch with a job, a trace or --json; expected the id of a command alone")
     from jobspan.cli.commands.watch import watch
@@ -77,7 +77,7 @@ def find(backend: Backend, prefix: str) -> Sequence[Match]:
     return whole if len(whole) == 1 else matches
 
 
-def tell(backend: Backend, match: Match, how: Reading) -> Story | None:
+def tell(backend: Backend, match: Match, how: ReadOptions) -> Story | None:
     """Return the story of what an id names; None when the backend knows no span of it."""
     tellers: Mapping[IdKind, Callable[[Backend, str, int], Story | None]] = {
         "command": _command,
@@ -117,7 +117,7 @@ def with_origin(backend: Backend, job_id: str, spans: Sequence[Span]) -> list[Sp
     return list(known.values())
 
 
-def _print(story: Story, how: Reading, ids: ShortIds, limit: int | None) -> None:
+def _print(story: Story, how: ReadOptions, ids: ShortIds, limit: int | None) -> None:
     screen = Screen(again=how.place.again)
     if isinstance(story, CommandStory):
         from jobspan.cli.screens.command_screen import print_command
@@ -133,7 +133,7 @@ def _print(story: Story, how: Reading, ids: ShortIds, limit: int | None) -> None
         print_trace(screen, story, how.clock, limit)
 
 
-def _no_single_match(typed: str, matches: Sequence[Match], how: Reading) -> int:
+def _no_single_match(typed: str, matches: Sequence[Match], how: ReadOptions) -> int:
     if how.as_json:
         from jobspan.cli.documents.documents import matches_document
 

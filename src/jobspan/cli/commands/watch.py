@@ -6,13 +6,13 @@ from jobspan.backends.base import Backend, CommandSeen, RunFilter
 from jobspan.cli.screens.commands_screen import progress_line
 from jobspan.cli.terminal.screen import Piece, Screen
 from jobspan.cli.terminal.units import duration
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 
 _BETWEEN_S = 1.0
 _QUIET_S = 60
 
 
-def watch(backend: Backend, command_id: str, world: World, screen: Screen) -> None:
+def watch(backend: Backend, command_id: str, world: Environment, screen: Screen) -> None:
     """Write a line whenever something has changed; return when the command has ended and nothing is left to do.
 
     A job may wait for hours, or be lost with its broker: that nothing happens is said, ever more seldom.

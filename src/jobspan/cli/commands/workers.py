@@ -13,7 +13,7 @@ from jobspan.cli.screens.broker_screen import place_of, say_notes, worker_table
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import CAUTION, Screen, piece
 from jobspan.cli.terminal.units import counted
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 
 
 @click.command("workers")
@@ -27,7 +27,7 @@ def command(context: click.Context, /, watch: bool, every: float, as_json: bool,
 
     Exit codes: 0 found, 1 no worker, 2 wrong use or broker unreachable.
     """
-    with opened_broker(context.ensure_object(World), options) as (reader, wanted):
+    with opened_broker(context.ensure_object(Environment), options) as (reader, wanted):
         return again_and_again(lambda: _show(reader, wanted, as_json=as_json), watch=watch, every_s=every)
 
 

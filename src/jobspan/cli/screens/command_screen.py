@@ -11,7 +11,7 @@ from jobspan.analysis.seen import NOT_PUT, WAITING
 from jobspan.analysis.timeline import Timeline
 from jobspan.cli.screens.cells import memory_words, spread_words, state_style
 from jobspan.cli.screens.run_screen import say_next
-from jobspan.cli.terminal.sanitize import tame_line
+from jobspan.cli.terminal.sanitize import sanitize_line
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Column, Line, Piece, Screen, Table, piece
 from jobspan.cli.terminal.short_ids import ShortIds
 from jobspan.cli.terminal.times import Clock
@@ -116,7 +116,7 @@ def _state_style(state: str) -> str:
 def _fold_cells(fold: JobFold, *, peaks: bool) -> list[Piece]:
     tree = "  " * (fold.depth - 1) + "└ " if fold.depth else ""
     return [
-        Piece(tree + tame_line(fold.name)),
+        Piece(tree + sanitize_line(fold.name)),
         Piece(str(fold.jobs)),
         piece(_failed_words(fold.failed), FAILED),
         Piece(str(fold.retries) if fold.retries else "", CAUTION),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jobspan.analysis.failures import FailureGroup, outcome_words
 from jobspan.analysis.slow import slow_runs
 from jobspan.backends.base import Backend, Counts, RunFilter
-from jobspan.cli.options import Asked, Reading
+from jobspan.cli.options import Query, ReadOptions
 from jobspan.cli.screens.cells import COLUMNS, run_cells
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, Column, Piece, Screen, Table, piece
 from jobspan.cli.terminal.short_ids import ShortIds
@@ -106,7 +106,7 @@ def next_steps(run: Run, ids: ShortIds, others: Sequence[str]) -> list[str]:
     return [*steps, f"jobspan show {ids.of(run.command_id)} (the command)"] if run.command_id else steps
 
 
-def say_nothing_found(screen: Screen, backend: Backend, reading: Reading, wanted: Asked, counts: Counts) -> None:
+def say_nothing_found(screen: Screen, backend: Backend, reading: ReadOptions, wanted: Query, counts: Counts) -> None:
     """Say what was looked for, and why nothing of it was there."""
     kind = "failed jobs" if wanted.where.failed else "runs"
     told = f" with {wanted.narrowed}" if wanted.narrowed else ""
@@ -122,7 +122,7 @@ def say_nothing_found(screen: Screen, backend: Backend, reading: Reading, wanted
     _say_what_there_is(screen, backend, reading)
 
 
-def _say_what_there_is(screen: Screen, backend: Backend, reading: Reading) -> None:
+def _say_what_there_is(screen: Screen, backend: Backend, reading: ReadOptions) -> None:
     newest = backend.runs(RunFilter(limit=1))
     if newest:
         began = reading.clock.stamp(newest[0].start_ns)

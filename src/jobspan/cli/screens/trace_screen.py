@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobspan.analysis.failures import failure_words
 from jobspan.analysis.trace import TraceStory, TreeSpan
-from jobspan.cli.terminal.sanitize import tame_line
+from jobspan.cli.terminal.sanitize import sanitize_line
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Column, Line, Piece, Screen, Table, piece
 from jobspan.cli.terminal.times import Clock
 from jobspan.cli.terminal.units import counted, duration
@@ -48,7 +48,7 @@ def _tree_table(story: TraceStory, shown: tuple[TreeSpan, ...]) -> Table:
 
 def _cells(node: TreeSpan, zero_ns: int, *, several: bool) -> list[Piece]:
     span = node.span
-    name = Piece(_branch(node) + tame_line(span.name), FAILED if span.is_error else "")
+    name = Piece(_branch(node) + sanitize_line(span.name), FAILED if span.is_error else "")
     took = duration(span.duration_s) if span.end_ns else "running"
     service = [piece(span.resource.get("service.name", ""), FINE)] if several else []
     after = Piece(duration((span.start_ns - zero_ns) / 1e9), FINE)

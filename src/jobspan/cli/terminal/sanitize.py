@@ -13,7 +13,7 @@ _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BLANKS = re.compile(r"[ \t\r\n\f\v]+")
 
 
-def tame_line(text: object) -> str:
+def sanitize_line(text: object) -> str:
     """Return ``text`` as one line: blanks and line ends become one space, other control characters their code."""
     return _visible(_BLANKS.sub(" ", str(text)))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from jobspan.cli.terminal.sanitize import tame_line
+from jobspan.cli.terminal.sanitize import sanitize_line
 from jobspan.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ Line = Sequence[Piece]
 
 def piece(text: object, style: str = PLAIN) -> Piece:
     """Return text from outside as a safe piece."""
-    return Piece(tame_line(text), style)
+    return Piece(sanitize_line(text), style)
 
 
 @dataclass(frozen=True, slots=True)

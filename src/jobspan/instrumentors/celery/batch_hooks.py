@@ -112,7 +112,7 @@ def _is_empty(group: Any) -> bool:
 
 def _counted(group: Any) -> dict[str, Any]:
     """Return how a batch says what a group puts by itself and leaves to others; nothing where nobody knows yet."""
-    put = _put_by(group)
+    put = _published_by(group)
     if put is None:
         return {}
     names, omitted = put
@@ -120,7 +120,7 @@ def _counted(group: Any) -> dict[str, Any]:
     return {"members": len(names), "omitted": omitted, "jobs": tuple((name, found[name]) for name in names)}
 
 
-def _put_by(group: Any) -> tuple[list[str], int] | None:
+def _published_by(group: Any) -> tuple[list[str], int] | None:
     """Return the names of the members that a group puts by itself, and how many it leaves to others to put later."""
     names: list[str] = []
     omitted = 0
@@ -128,7 +128,7 @@ def _put_by(group: Any) -> tuple[list[str], int] | None:
         return None
     for task in group.tasks:
         if _name(task) == "celery.group":
-            inside = _put_by(maybe_signature(task))
+            inside = _published_by(maybe_signature(task))
             if inside is None:
                 return None
             names, omitted = names + inside[0], omitted + inside[1]

@@ -11,7 +11,7 @@ from jobspan.events import JobSink
 from jobspan.instrumentors.base import LibraryInstrumentor
 from jobspan.instrumentors.celery.workarounds.green_pools import warn_of_a_stall
 from jobspan.instrumentors.patches import Patches
-from jobspan.recording.safety.interrupts import let_through
+from jobspan.recording.safety.interrupts import register_interrupt
 
 
 class CeleryInstrumentor(LibraryInstrumentor):
@@ -43,19 +43,19 @@ class CeleryInstrumentor(LibraryInstrumentor):
         from jobspan.instrumentors.celery.children import Children, keep
         from jobspan.instrumentors.celery.main_process import MainProcess, watch
         from jobspan.instrumentors.celery.publish_hooks import PublishHooks
-        from jobspan.instrumentors.celery.run_hooks import LastEnds, connect
+        from jobspan.instrumentors.celery.run_hooks import OpenRunEnds, connect
         from jobspan.instrumentors.celery.workarounds import foreign_handlers, open_descriptors
         from jobspan.instrumentors.schedules import install_apscheduler
 
-        let_through(SoftTimeLimitExceeded)
+        register_interrupt(SoftTimeLimitExceeded)
         publishing = PublishHooks(sink)
         batch_hooks.install(sink, patches)
         open_descriptors.keep_open(patches)
         install_beat(patches)
         install_apscheduler(patches)
         patches.wrap(module.Celery, "send_task", publishing.send_task)
-        last_ends = LastEnds(sink)
-        patches.on_undo(last_ends.stop_when_all_are_told)
+        last_ends = OpenRunEnds(sink)
+        patches.on_undo(last_ends.stop_when_drained)
         patches.on_undo(connect(sink, publishing))
         patches.on_undo(last_ends.hear)
         foreign_handlers.stand_around(patches)

@@ -151,7 +151,7 @@ class MainProcess:
     def _cut_off(
         self, request: Request, outcome: Outcome, *, final: bool, at_ns: int, error: BaseException | None = None
     ) -> None:
-        if not self._has_children or not request.time_start or not _first_told(request):
+        if not self._has_children or not request.time_start or not _first_reported(request):
             return
         context = request._context  # noqa: SLF001 - what Celery gives to its own signals
         self._sink(
@@ -173,7 +173,7 @@ class MainProcess:
         )
 
     def _never_ran(self, request: Request, outcome: Outcome) -> None:
-        if not _first_told(request):
+        if not _first_reported(request):
             return
         context = request._context  # noqa: SLF001 - what Celery gives to its own signals
         self._sink(
@@ -251,7 +251,7 @@ def _patch(name: str, patch: Callable[[ModuleType], None], patches: Patches) -> 
     patches.on_undo(partial(signals.celeryd_init.disconnect, dispatch_uid=uid))
 
 
-def _first_told(request: Request) -> bool:
+def _first_reported(request: Request) -> bool:
     """Say so once for each request: Celery tells of some ends twice."""
     is_first = not getattr(request, "jobspan_is_told", False)
     request.jobspan_is_told = True

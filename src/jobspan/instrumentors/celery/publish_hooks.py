@@ -26,7 +26,7 @@ from jobspan.instrumentors.celery.mapping import (
     passes_simply,
     task_of,
 )
-from jobspan.instrumentors.guard import hide_this_frame, is_swallowed, unbroken
+from jobspan.instrumentors.guard import hide_this_frame, redo_on_interrupt, swallow
 from jobspan.instrumentors.job_patterns import Patterns
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 from jobspan.jobs import Broker, Job
@@ -44,7 +44,7 @@ _NOTHING: dict[str, Any] = {}
 class _Call:
     """One ``send_task`` under way."""
 
-    __slots__ = ("app", "around", "began_ns", "interrupt", "is_over", "is_passing", "is_told", "options", "schedule")
+    __slots__ = ("app", "around", "began_ns", "interrupt", "is_over", "is_told", "is_unsampled", "options", "schedule")
 
     def __init__(self, app: Celery, options: dict[str, Any], schedule: Schedule | None) -> None:
         self.app = app
@@ -52,7 +52,7 @@ class _Call:
         self.around = around()
         self.schedule = schedule
         self.began_ns = time.time_ns()
-        self.is_told = self.is_passing = False
+        self.is_told = self.is_unsampled = False
         self.is_over = False
         self.interrupt: Exception | None = None
 
@@ -76,7 +76,7 @@ class PublishHooks:
         """Stand around ``Celery.send_task`` and change nothing about it."""
         # A publish that a handler of the user's makes inside another is nobody's tick.
         outer = _current.get()
-        if outer is None and self._is_ignored(kwargs):
+        if outer is None and self._is_noop(kwargs):
             return wrapped(*args, **kwargs)
         call = _Call(app, kwargs, current_schedule.get() if outer is None or outer.is_over else None)
         try:
@@ -107,10 +107,10 @@ class PublishHooks:
         """Take ``before_task_publish``: the message is complete and has not left."""
         try:
             call = _current.get()
-            if call is not None and headers is not None and not (call.is_told or call.is_passing):
+            if call is not None and headers is not None and not (call.is_told or call.is_unsampled):
                 self._complete(call, sender, headers, properties, exchange, routing_key, body, declare)
         except Exception as error:
-            if is_swallowed(self.before_publish, error):
+            if swallow(self.before_publish, error):
                 return
             # A soft time limit that lands here would end in the log of Celery's signal: it is raised after the call.
             call = _current.get()
@@ -118,12 +118,12 @@ class PublishHooks:
                 raise
             call.interrupt = error
 
-    def _is_ignored(self, said: dict[str, Any]) -> bool:
+    def _is_noop(self, said: dict[str, Any]) -> bool:
         try:
             # A retry comes with the headers of the attempt before it.
-            return self._sink.ignores(said.get("headers") or _NOTHING)
+            return self._sink.is_noop(said.get("headers") or _NOTHING)
         except Exception as error:
-            if not is_swallowed(self._is_ignored, error):
+            if not swallow(self._is_noop, error):
                 raise
             return False
 
@@ -143,8 +143,8 @@ class PublishHooks:
         key = None
         if call.schedule is None and passes_simply(headers):
             other = queue if routing_key is not None else None
-            call.is_passing = self._sink.passes_on(headers, headers["id"], call.began_ns, other)
-            if call.is_passing:
+            call.is_unsampled = self._sink.propagate_only(headers, headers["id"], call.began_ns, other)
+            if call.is_unsampled:
                 return
             task = task_of(call.app, sender or headers.get("task"))
             key = key_of_publish(
@@ -189,14 +189,14 @@ class PublishHooks:
         self._sink(event)
         return event
 
-    @unbroken
+    @redo_on_interrupt
     def _raised(self, call: _Call, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not (call.is_told or call.is_passing):
+        if not (call.is_told or call.is_unsampled):
             job = job_from_call(call.app, args, kwargs)
             self._began(call, job, broker_of(call.app), {}, task_of(call.app, job.name))
         self._ended(call, error)
 
-    @unbroken
+    @redo_on_interrupt
     def _ended(self, call: _Call, error: BaseException | None) -> None:
         call.is_over = True
         if call.is_told:

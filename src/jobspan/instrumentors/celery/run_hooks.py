@@ -13,7 +13,7 @@ from celery import signals
 from celery.exceptions import InvalidTaskError
 
 from jobspan import conventions as c
-from jobspan.events import CpuScope, JobDropped, JobSink, PassingRun, RunAbandoned, RunByPattern, RunStarted
+from jobspan.events import CpuScope, JobDropped, JobSink, RunAbandoned, RunByPattern, RunStarted, RunWithoutSpan
 from jobspan.instrumentors.celery.children import memory_limit_bytes
 from jobspan.instrumentors.celery.keys import key_of_run
 from jobspan.instrumentors.celery.mapping import (
@@ -29,7 +29,7 @@ from jobspan.instrumentors.celery.mapping import (
 from jobspan.instrumentors.celery.outcomes import how_it_ended
 from jobspan.instrumentors.celery.publish_hooks import PublishHooks
 from jobspan.instrumentors.celery.workarounds.green_pools import cpu_scope
-from jobspan.instrumentors.guard import guarded, is_swallowed
+from jobspan.instrumentors.guard import guarded, swallow
 from jobspan.instrumentors.job_patterns import Patterns
 from jobspan.jobs import Outcome
 from jobspan.patterns import JobByPattern
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _has_been_terminated: list[bool] = billiard_common._should_have_exited  # noqa: SLF001 - set by its signal handler
 _RUN = "jobspan_run"
-_PASSING = "jobspan_passing"
+_UNSAMPLED = "jobspan_unsampled"
 
 
 class _Run:
@@ -84,7 +84,7 @@ class RunHooks:
             self._begin(task, args, kwargs)
             return
         except Exception as error:  # noqa: BLE001 - it is counted, or raised again below
-            if is_swallowed(self.before_run, error):
+            if swallow(self.before_run, error):
                 return
             interrupt = error
         self._begin_again(task, args, kwargs)
@@ -96,7 +96,7 @@ class RunHooks:
             self._end(task, state, retval)
             return
         except Exception as error:  # noqa: BLE001 - it is counted, or raised again below
-            if is_swallowed(self.after_run, error):
+            if swallow(self.after_run, error):
                 return
             interrupt = error
         self._end_again(task, state, retval)
@@ -106,9 +106,9 @@ class RunHooks:
         request: Context = task.request
         received, carrier = vars(request).get(RECEIVED), carrier_of(request)
         at_ns, options, eager = time.time_ns(), options_of(task), bool(request.is_eager)
-        passing = self._sink.passes_by(carrier, job_from_request, options, at_ns, task, request, eager=eager)
+        passing = self._sink.start_unsampled(carrier, job_from_request, options, at_ns, task, request, eager=eager)
         if passing is not None:
-            setattr(request, _PASSING, passing)
+            setattr(request, _UNSAMPLED, passing)
             passing.begin()
             _take_off(request)
             return
@@ -149,10 +149,10 @@ class RunHooks:
     def _end(self, task: Task, state: str | None, retval: Any) -> None:
         at_ns = time.time_ns()
         request: Context = task.request
-        passing: PassingRun | None = vars(request).get(_PASSING)
+        passing: RunWithoutSpan | None = vars(request).get(_UNSAMPLED)
         if passing is not None:
             passing.end()
-            delattr(request, _PASSING)
+            delattr(request, _UNSAMPLED)
             return
         run = vars(request).get(_RUN)
         if run is None:
@@ -166,11 +166,11 @@ class RunHooks:
         else:
             self._sink(ended)
 
-    # A soft time limit may land in the midst of either, as it does in Dramatiq's, see ``unbroken``.
+    # A soft time limit may land in the midst of either, as it does in Dramatiq's, see ``redo_on_interrupt``.
 
     @guarded
     def _begin_again(self, task: Task, args: Any, kwargs: Any) -> None:
-        if _PASSING not in vars(task.request):
+        if _UNSAMPLED not in vars(task.request):
             self._begin(task, args, kwargs)
         else:
             _take_off(task.request)
@@ -204,7 +204,7 @@ class RunHooks:
         )
 
 
-class LastEnds:
+class OpenRunEnds:
     """Tells the sink how the open runs end; of one that it did not begin, an end tells nothing."""
 
     def __init__(self, sink: JobSink) -> None:
@@ -215,7 +215,7 @@ class LastEnds:
         """Hear of ends, from before the other hooks are disconnected, so that none is missed."""
         signals.task_postrun.connect(self._after_run, weak=False, dispatch_uid=self._uid)
 
-    def stop_when_all_are_told(self) -> None:
+    def stop_when_drained(self) -> None:
         """Hear no more, once no run is open."""
         from jobspan.probes.run_cost import are_open
 
@@ -224,7 +224,7 @@ class LastEnds:
 
     def _after_run(self, **kwargs: Any) -> None:
         self._runs.after_run(**kwargs)
-        self.stop_when_all_are_told()
+        self.stop_when_drained()
 
 
 def _take_off(request: Context) -> None:

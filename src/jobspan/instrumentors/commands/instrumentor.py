@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from jobspan import settings
 from jobspan.events import Sink
 from jobspan.instrumentors.base import LibraryInstrumentor
-from jobspan.instrumentors.commands.long_running import Daemons
+from jobspan.instrumentors.commands.long_running import LongRunningPrograms
 from jobspan.instrumentors.commands.script import ScriptHooks
 from jobspan.instrumentors.commands.subprocesses import ProgramHooks
 from jobspan.instrumentors.commands.termination import Termination
@@ -48,7 +48,7 @@ class CommandInstrumentor(LibraryInstrumentor):
     def _join(self) -> None:
         sink = self._termination()
         ScriptHooks(sink, self._excluded).install(self._patches)
-        Daemons(sink).install(self._patches)
+        LongRunningPrograms(sink).install(self._patches)
         ProgramHooks(sink).install(self._patches)
         when_imported("jobspan.manual_command", self._hook_by_hand, self._patches)
         when_imported("typer.core", self._hook_typer, self._patches)

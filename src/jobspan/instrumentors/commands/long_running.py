@@ -46,7 +46,7 @@ HELPERS: tuple[tuple[str, str | None, str], ...] = (("socketserver", "BaseServer
 """A command may well listen in a thread beside its work, for a scrape or a call back."""
 
 
-class Daemons:
+class LongRunningPrograms:
     """Tells the sink when one of the loops begins."""
 
     def __init__(self, sink: Sink) -> None:

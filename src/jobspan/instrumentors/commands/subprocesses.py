@@ -18,7 +18,7 @@ from jobspan.instrumentors.patches import Patches, when_imported
 from jobspan.recording.context.propagation import of_environment
 from jobspan.recording.sdk.flush import flush_and_leave
 from jobspan.recording.spans import child_processes
-from jobspan.recording.spans.child_processes import join_parent, told_to_child
+from jobspan.recording.spans.child_processes import inherited_by_child, join_parent
 
 _TRACEPARENT = "TRACEPARENT"
 _TOLD, _PARENT = "jobspan", "jobspan-parent"
@@ -87,7 +87,7 @@ class ProgramHooks:
         carrier: dict[str, str] = {}
         self._sink(ProgramStarted(carrier))
         if carrier:
-            told[_TOLD], told[_PARENT] = carrier, told_to_child()
+            told[_TOLD], told[_PARENT] = carrier, inherited_by_child()
 
     @guarded
     def _join(self, told: Any) -> None:

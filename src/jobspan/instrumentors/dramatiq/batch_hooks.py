@@ -11,7 +11,7 @@ from typing import Any
 from jobspan import conventions as c
 from jobspan.events import BatchFinished, BatchStarted, Sink
 from jobspan.instrumentors.dramatiq.mapping import broker_of, carrier_of, options_of
-from jobspan.instrumentors.guard import guarded, hide_this_frame, unbroken
+from jobspan.instrumentors.guard import guarded, hide_this_frame, redo_on_interrupt
 from jobspan.instrumentors.patches import Patches
 from jobspan.job_options import JobOptions
 from jobspan.jobs import Framework
@@ -94,7 +94,7 @@ class Groups:
             # For this call only, and copies: the callbacks are the caller's.
             group.completion_callbacks = [_carrying(message, body) for message in group.completion_callbacks]
 
-    @unbroken
+    @redo_on_interrupt
     def _end(self, key: object, error: BaseException | None) -> None:
         self._sink(BatchFinished(key, error, time.time_ns()))
 

@@ -24,13 +24,13 @@ class _Joined(NamedTuple):
 
     def leave(self, broker: Any) -> None:
         """Take it out, unless somebody has put theirs around it."""
-        from jobspan.instrumentors.dramatiq.draining import LastEnds
+        from jobspan.instrumentors.dramatiq.draining import OpenRunEnds
 
         middleware = self.middleware()
         if middleware is not None and middleware in broker.middleware:
-            last_ends = LastEnds(middleware, _exchange)
+            last_ends = OpenRunEnds(middleware, _exchange)
             _exchange(broker, middleware, last_ends)
-            last_ends.leave_when_all_are_told(broker)
+            last_ends.leave_when_drained(broker)
         if vars(broker).get("enqueue") is self.enqueue():
             del broker.enqueue
 

@@ -46,7 +46,7 @@ _NOTHING: dict[str, Any] = {}
 _NO_ACTOR = ActorWords(None, None, CpuScope.THREAD)
 
 
-class BrokerWords:
+class BrokerFacts:
     """A broker, its actors and their jobs in our words; what stays as it is is worked out once."""
 
     def __init__(self) -> None:

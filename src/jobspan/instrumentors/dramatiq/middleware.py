@@ -15,7 +15,7 @@ from jobspan.events import JobDropped, JobSink, RunByPattern, RunStarted
 from jobspan.instrumentors.dramatiq import outcomes
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
-    BrokerWords,
+    BrokerFacts,
     arguments_of,
     carrier_of,
     delivers_again,
@@ -26,7 +26,7 @@ from jobspan.instrumentors.dramatiq.mapping import (
 )
 from jobspan.instrumentors.dramatiq.open_runs import Run, Runs
 from jobspan.instrumentors.dramatiq.publish_hooks import Publishing
-from jobspan.instrumentors.guard import guarded, unbroken
+from jobspan.instrumentors.guard import guarded, redo_on_interrupt
 from jobspan.instrumentors.job_patterns import Patterns
 from jobspan.jobs import Outcome
 from jobspan.patterns import JobByPattern
@@ -39,7 +39,7 @@ class JobspanMiddleware(Middleware):
     def __init__(self, sink: JobSink, *, canary: bool = False) -> None:
         self._sink = sink
         self._canary = canary
-        self._words = BrokerWords()
+        self._words = BrokerFacts()
         self._worker = ""
         self._runs, self._patterns = Runs(), Patterns()
         self._publishing = Publishing(sink, self._words, self._runs)
@@ -72,14 +72,14 @@ class JobspanMiddleware(Middleware):
 
     def before_enqueue(self, broker: Any, message: Any, delay: int | None) -> None:
         """Put the carrier on the message; a broker that tries again calls this again."""
-        self._publishing.put_carrier(message)
+        self._publishing.set_carrier(message)
 
-    @unbroken
+    @redo_on_interrupt
     def before_process_message(self, broker: Any, message: Any) -> None:
         """A worker thread takes up a message."""
         self._begin(broker, message)
 
-    @unbroken
+    @redo_on_interrupt
     def after_process_message(
         self, broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
@@ -90,7 +90,7 @@ class JobspanMiddleware(Middleware):
             self._sink(outcomes.processed(run, message, exception, limit, time.time_ns()))
             self._runs.end(run)
 
-    @unbroken
+    @redo_on_interrupt
     def after_skip_message(self, broker: Any, message: Any) -> None:
         """A before-hook raised SkipMessage."""
         run = self._open_run(broker, message)
@@ -101,7 +101,7 @@ class JobspanMiddleware(Middleware):
     def before_ack(self, broker: Any, message: Any) -> None:
         """Tell the end of a run that an interrupt kept from being told."""
         if self._runs.current() is not None:
-            self._tell_untold(broker, message)
+            self._report_missing(broker, message)
 
     before_nack = before_ack
 
@@ -127,7 +127,7 @@ class JobspanMiddleware(Middleware):
         actor, carrier = broker.actors.get(plain.actor_name), carrier_of(plain.options)
         options = options_on(actor)
         if run is None or run.is_told:
-            passing = self._sink.passes_by(carrier, self._words.job, options, now, broker, message, None, 0)
+            passing = self._sink.start_unsampled(carrier, self._words.job, options, now, broker, message, None, 0)
             run = self._runs.begin(message, passing)
             if passing is not None:
                 passing.begin()
@@ -165,8 +165,8 @@ class JobspanMiddleware(Middleware):
             self._runs.end(run)
         return None if run.is_told else run
 
-    @unbroken
-    def _tell_untold(self, broker: Any, message: Any) -> None:
+    @redo_on_interrupt
+    def _report_missing(self, broker: Any, message: Any) -> None:
         run = self._runs.of(message)
         if run is not None and not run.is_told:
             self.after_process_message(broker, message, exception=getattr(message, "_exception", None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from jobspan.events import PassingRun
+from jobspan.events import RunWithoutSpan
 from jobspan.instrumentors.dramatiq.mapping import message_behind
 
 
@@ -40,7 +40,7 @@ class Run:
         self.is_told = False
         self.is_back = False
         self.delay_s: float | None = None
-        self.passing: PassingRun | None = None
+        self.passing: RunWithoutSpan | None = None
 
     def is_of(self, message: Any) -> bool:
         """Say whether this is the run of a delivered message, the very object."""
@@ -77,7 +77,7 @@ class Runs:
         run = self._by_thread.get(threading.get_ident())
         return run if run is not None and run.is_of(message) else None
 
-    def begin(self, message: Any, passing: PassingRun | None) -> Run:
+    def begin(self, message: Any, passing: RunWithoutSpan | None) -> Run:
         """Return a run of a message, begun now; of one that nobody records there is nothing to tell at its end."""
         run = Run(message, self.current())
         run.is_told, run.passing = passing is not None, passing

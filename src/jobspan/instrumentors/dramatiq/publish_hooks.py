@@ -12,9 +12,9 @@ from jobspan import conventions as c
 from jobspan.events import JobSink, PublishByPattern, PublishFinished, PublishStarted
 from jobspan.instrumentors.dramatiq.batch_hooks import members_on, passes_simply, workflow_of
 from jobspan.instrumentors.dramatiq.consumers import handing_over
-from jobspan.instrumentors.dramatiq.mapping import BrokerWords, arguments_of, carrier_of, options_on
+from jobspan.instrumentors.dramatiq.mapping import BrokerFacts, arguments_of, carrier_of, options_on
 from jobspan.instrumentors.dramatiq.open_runs import Runs
-from jobspan.instrumentors.guard import guarded, hide_this_frame, is_swallowed, unbroken
+from jobspan.instrumentors.guard import guarded, hide_this_frame, redo_on_interrupt, swallow
 from jobspan.instrumentors.job_patterns import Patterns
 from jobspan.instrumentors.schedules import Schedule, current_schedule
 from jobspan.patterns import JobByPattern
@@ -23,11 +23,11 @@ from jobspan.patterns import JobByPattern
 class _Call:
     """One ``enqueue`` under way: what its message is to carry."""
 
-    __slots__ = ("carrier", "is_passing")
+    __slots__ = ("carrier", "is_unsampled")
 
     def __init__(self) -> None:
         self.carrier: dict[str, Any] = {}
-        self.is_passing = False
+        self.is_unsampled = False
 
 
 _NOWHERE = (None, None)
@@ -37,7 +37,7 @@ _current: ContextVar[_Call | None] = ContextVar("jobspan_dramatiq_publish", defa
 class Publishing:
     """Tells the sink of every publish that goes through one broker."""
 
-    def __init__(self, sink: JobSink, words: BrokerWords, runs: Runs) -> None:
+    def __init__(self, sink: JobSink, words: BrokerFacts, runs: Runs) -> None:
         self._sink = sink
         self._words = words
         self._runs = runs
@@ -45,7 +45,7 @@ class Publishing:
 
     def enqueue(self, wrapped: Callable[..., Any], broker: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Stand around the broker's ``enqueue`` and change nothing about it."""
-        if handing_over.get() or self._is_ignored(*args, **kwargs):
+        if handing_over.get() or self._is_noop(*args, **kwargs):
             return wrapped(*args, **kwargs)
         call, token = _Call(), None
         try:
@@ -64,17 +64,17 @@ class Publishing:
             self.note_retry(*args, **kwargs)
         return result
 
-    def put_carrier(self, message: Any) -> None:
+    def set_carrier(self, message: Any) -> None:
         """Put the carrier on the message that is about to be encoded."""
         call = _current.get()
         if call is not None and call.carrier:
             message.options[c.DRAMATIQ_OPTION] = dict(call.carrier)
 
-    def _is_ignored(self, message: Any = None, *_: Any, **__: Any) -> bool:
+    def _is_noop(self, message: Any = None, *_: Any, **__: Any) -> bool:
         try:
-            return message is not None and self._sink.ignores(carrier_of(message.options))
+            return message is not None and self._sink.is_noop(carrier_of(message.options))
         except Exception as error:
-            if not is_swallowed(self._is_ignored, error):
+            if not swallow(self._is_noop, error):
                 raise
             return False
 
@@ -90,8 +90,8 @@ class Publishing:
         schedule = _schedule_of(actor, message)
         key = None
         if schedule is None and delay is None and not continues and passes_simply(message):
-            call.is_passing = self._sink.passes_on(call.carrier, message.message_id, now, None)
-            if call.is_passing:
+            call.is_unsampled = self._sink.propagate_only(call.carrier, message.message_id, now, None)
+            if call.is_unsampled:
                 return
             key = self._words.key(broker, message, options_on(actor))
             pattern = self._patterns.find(key)
@@ -123,9 +123,9 @@ class Publishing:
         self._sink(event)
         self._patterns.learn(key, event)
 
-    @unbroken
+    @redo_on_interrupt
     def _end(self, call: _Call, error: BaseException | None) -> None:
-        if not call.is_passing:
+        if not call.is_unsampled:
             self._sink(PublishFinished(call, error, time.time_ns()))
 
     @guarded

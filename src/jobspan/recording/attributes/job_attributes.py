@@ -28,7 +28,7 @@ def span_name(operation: str, job_name: str | None) -> str:
 
 def of_publish(job: Job, broker: Broker, origin: Origin | None) -> dict[str, Any]:
     """Return what a publish span says when it starts."""
-    return _put_by(_of_job(c.OPERATION_PUBLISH, job, broker), job, origin)
+    return _published_by(_of_job(c.OPERATION_PUBLISH, job, broker), job, origin)
 
 
 def common_to_publishes(example: PublishStarted) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def common_to_runs(example: RunStarted) -> dict[str, Any]:
 
 def of_publish_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Origin | None) -> dict[str, Any]:
     """Return the same of a job of a pattern; ``common`` is what all of them say."""
-    return _put_by(_of_pattern(common, job), job, origin)
+    return _published_by(_of_pattern(common, job), job, origin)
 
 
 def of_batch(
@@ -107,7 +107,7 @@ def iso_time(unix_ns: int) -> str | None:
         return None
 
 
-def _put_by(found: dict[str, Any], job: Job | JobByPattern, origin: Origin | None) -> dict[str, Any]:
+def _published_by(found: dict[str, Any], job: Job | JobByPattern, origin: Origin | None) -> dict[str, Any]:
     parent = lineage.parent_id(job, origin)
     if parent is not None:
         found[c.JOBSPAN_JOB_PARENT_ID] = parent

@@ -13,10 +13,10 @@ from jobspan.patterns import JobByPattern
 from jobspan.recording.attributes import arguments, job_attributes
 from jobspan.recording.context import lineage, links, message_field
 from jobspan.recording.context.message_field import Members, MessageField
-from jobspan.recording.context.option_resolver import Wishes
+from jobspan.recording.context.option_resolver import OptionResolver
 from jobspan.recording.context.origin import Origin
-from jobspan.recording.context.trace_limits import Verdict
-from jobspan.recording.sdk.span_start import Said
+from jobspan.recording.context.trace_limits import TraceDecision
+from jobspan.recording.sdk.span_start import SpanStart
 
 
 class PublishWords(NamedTuple):
@@ -27,19 +27,19 @@ class PublishWords(NamedTuple):
     queue: str | None
 
 
-def words_of(example: PublishStarted, wishes: Wishes) -> PublishWords | None:
+def words_of(example: PublishStarted, options: OptionResolver) -> PublishWords | None:
     """Return what all publishes of a pattern say; None: they are told whole."""
     job = example.job
     is_first = job.attempt == 1 and job.scheduled_ns is None and job.scheduled_by is None
     # A workflow that the library's message does not carry goes into our field.
     is_simple = is_first and job.group_id is None and not example.is_root and not example.continues
-    if not is_simple or example.options.args or not wishes.are_traced(example.options, job.name):
+    if not is_simple or example.options.args or not options.is_traced(example.options, job.name):
         return None
     name = job_attributes.span_name(c.OPERATION_PUBLISH, job.name)
-    return PublishWords(name, job_attributes.common_to_publishes(example), _queue_to_tell(job))
+    return PublishWords(name, job_attributes.common_to_publishes(example), _recovery_queue(job))
 
 
-def of_publish(event: PublishStarted, origin: Origin | None, members: Members | None) -> Said:
+def of_publish(event: PublishStarted, origin: Origin | None, members: Members | None) -> SpanStart:
     """Return what a publish's span says when it begins."""
     attributes = job_attributes.of_publish(event.job, event.broker, origin)
     if members is not None and members.omitted:
@@ -49,16 +49,16 @@ def of_publish(event: PublishStarted, origin: Origin | None, members: Members | 
     return attributes, links.member_links(members), None
 
 
-def of_publish_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Origin | None) -> Said:
+def of_publish_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Origin | None) -> SpanStart:
     """Return the same for a publish of a pattern; ``common`` is what all of them say."""
     return job_attributes.of_publish_by_pattern(common, job, origin), (), None
 
 
 def field_of(
-    event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: Verdict, members: Members | None
+    event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: TraceDecision, members: Members | None
 ) -> str:
     """Return our field; most jobs have little to say in it."""
-    job, queue = event.job, _queue_to_tell(event.job)
+    job, queue = event.job, _recovery_queue(event.job)
     has_workflow = event.continues is not None and (job.workflow_id is not None or job.group_id is not None)
     previous = _previous_attempt(job, origin) if origin else None
     is_simple = called is NOTHING and members is None and previous is None and not verdict.begins_trace
@@ -86,7 +86,7 @@ def field_of(
 
 
 def simple_field(
-    at_ns: int, verdict: Verdict, job: Job | JobByPattern, origin: Origin | None, queue: str | None
+    at_ns: int, verdict: TraceDecision, job: Job | JobByPattern, origin: Origin | None, queue: str | None
 ) -> str:
     """Return our field of a first attempt that is due at once, has no more to say and stays in its trace."""
     if origin is None:
@@ -102,7 +102,7 @@ def simple_field(
     )
 
 
-def _queue_to_tell(job: Job) -> str | None:
+def _recovery_queue(job: Job) -> str | None:
     """Return the queue where it is not the routing key, which the worker knows."""
     return job.queue if job.routing_key is not None and job.routing_key != job.queue else None
 

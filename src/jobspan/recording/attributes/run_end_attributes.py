@@ -11,7 +11,7 @@ from jobspan.events import RunFinished
 from jobspan.probes.run_cost import RunCost
 
 
-def told_at_the_end(cost: RunCost, prefetched_s: float | None) -> dict[str, Any]:
+def reported_at_the_end(cost: RunCost, prefetched_s: float | None) -> dict[str, Any]:
     """Return what is known now and told at a run's end, for the one who may have to tell it."""
     found = _where()
     if prefetched_s is not None:

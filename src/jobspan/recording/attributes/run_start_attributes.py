@@ -14,10 +14,10 @@ from jobspan.jobs import Job
 from jobspan.named_tuple import NamedTuple
 from jobspan.recording.attributes import arguments, job_attributes
 from jobspan.recording.context import links
-from jobspan.recording.context.option_resolver import Wishes
+from jobspan.recording.context.option_resolver import OptionResolver
 from jobspan.recording.context.otel_context import span_in
 from jobspan.recording.context.propagation import Incoming
-from jobspan.recording.sdk.span_start import Said
+from jobspan.recording.sdk.span_start import SpanStart
 
 
 class RunWords(NamedTuple):
@@ -27,10 +27,10 @@ class RunWords(NamedTuple):
     attributes: dict[str, Any]
 
 
-def words_of(example: RunStarted, wishes: Wishes) -> RunWords | None:
+def words_of(example: RunStarted, options: OptionResolver) -> RunWords | None:
     """Return what all runs of a pattern say; None: they are told whole."""
     wanted, name = example.options, example.job.name
-    is_usual = wishes.relation(wanted) == NESTED and wishes.are_traced(wanted, name) and not wanted.args
+    is_usual = options.relation(wanted) == NESTED and options.is_traced(wanted, name) and not wanted.args
     if example.eager or example.job.is_redelivered or example.job.scheduled_ns is not None or not is_usual:
         return None
     return RunWords(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.common_to_runs(example))
@@ -44,7 +44,7 @@ def of_run(
     kind: str,
     outside: Context,
     lost: tuple[str, str] | None,
-) -> Said:
+) -> SpanStart:
     """Return what a run's span says when it begins; ``lost``: trace and span of the one before it that was."""
     attributes = job_attributes.of_run(event, incoming.field, job)
     if wanted.args:
@@ -56,7 +56,7 @@ def of_run(
 
 def of_run_by_pattern(
     common: dict[str, Any], event: RunByPattern, incoming: Incoming, outside: Context, lost: tuple[str, str] | None
-) -> Said:
+) -> SpanStart:
     """Return the same for a run of a pattern; ``common`` is what all of them say."""
     attributes = job_attributes.of_run_by_pattern(common, event, incoming.field)
     return _linked(attributes, incoming, NESTED, span_in(outside).get_span_context(), lost)
@@ -68,7 +68,7 @@ def _linked(
     kind: str,
     ambient: SpanContext | None,
     lost: tuple[str, str] | None,
-) -> Said:
+) -> SpanStart:
     if lost is not None:
         attributes[c.JOBSPAN_JOB_REDELIVERED] = True
     run_links = links.links_of(incoming, kind, ambient, lost)

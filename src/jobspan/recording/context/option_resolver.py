@@ -13,7 +13,7 @@ from jobspan.settings import Settings
 _MOST_NAMES = 2048
 
 
-class Wishes:
+class OptionResolver:
     """Reads the options of publishes and runs."""
 
     def __init__(self, settings: Settings) -> None:
@@ -21,21 +21,21 @@ class Wishes:
         self._relation = settings.relation
         self._known: dict[str | None, bool] = {None: False}
 
-    def of_call(self, event: PublishStarted, origin: Origin | None) -> JobOptions:
+    def for_publish(self, event: PublishStarted, origin: Origin | None) -> JobOptions:
         """Return what travels with a publish: the block's choice; with a retry, what its first publish was given."""
         chosen = chosen_around()
         if origin is not None and origin.options is not NOTHING and origin.job_id == event.job.id:
             return chosen.over(origin.options)
         return chosen
 
-    def of_run(self, event: RunStarted | RunLost | JobDropped, field: MessageField) -> JobOptions:
+    def for_run(self, event: RunStarted | RunLost | JobDropped, field: MessageField) -> JobOptions:
         """Return what is wanted of a run: what its caller chose, else what stands on the job."""
         given = field.options
         if isinstance(event, RunStarted) and event.eager:
             given = chosen_around()
         return given.over(event.options)
 
-    def are_traced(self, chosen: JobOptions, name: str | None) -> bool:
+    def is_traced(self, chosen: JobOptions, name: str | None) -> bool:
         """Say whether a job gets spans."""
         if chosen.trace is False:
             return False

@@ -20,7 +20,7 @@ _MOST_TRACES = 1000
 _lock = RLock()
 
 
-class Verdict(NamedTuple):
+class TraceDecision(NamedTuple):
     """What becomes of a publish, and when its trace began, as far as this process knows."""
 
     begins_trace: bool
@@ -36,7 +36,7 @@ class _Trace:
         self.started_ns = started_ns
 
 
-class CutOver:
+class TraceLimiter:
     """Counts the publishes of each trace in this process: of the latest 1000 traces.
 
     Args:
@@ -49,7 +49,7 @@ class CutOver:
 
     def count(
         self, trace_id: int, *, depth: int, started_ns: int | None, at_ns: int, is_counted: bool = True
-    ) -> Verdict:
+    ) -> TraceDecision:
         """Count a publish under way in a trace, and say what becomes of it.
 
         Args:
@@ -60,16 +60,16 @@ class CutOver:
             is_counted: the publish gets a span; one that gets none goes by what the others have come to.
         """
         if not trace_id:
-            return Verdict(begins_trace=False, is_summarised=False, trace_started_ns=at_ns)
+            return TraceDecision(begins_trace=False, is_summarised=False, trace_started_ns=at_ns)
         with _lock:
             trace = self._trace(trace_id, started_ns or at_ns)
             trace.published += is_counted
             is_summarised = 0 < self._limit < trace.published
         began_ns = started_ns or trace.started_ns
         is_long = depth >= DEPTH_LIMIT or at_ns - began_ns > AGE_LIMIT_NS
-        return Verdict(is_summarised or is_long, is_summarised, began_ns)
+        return TraceDecision(is_summarised or is_long, is_summarised, began_ns)
 
-    def room(self, trace_id: int) -> int | None:
+    def remaining(self, trace_id: int) -> int | None:
         """Return how many more publishes of a trace get a span of their own; None for any number."""
         if not self._limit:
             return None

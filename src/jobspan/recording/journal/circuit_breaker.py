@@ -26,19 +26,19 @@ _LOOK_S = 0.1
 _trace: bytes = b""
 
 
-def wait_with(span: Span) -> None:
+def share_with_trace(span: Span) -> None:
     """Leave from now on as one of the processes of a span's trace."""
     global _trace  # noqa: PLW0603 - a process works for one command
     _trace = span.get_span_context().trace_id.to_bytes(16, "big")
 
 
-def wait_alone() -> None:
+def reset() -> None:
     """Leave from now on as a process of its own."""
     global _trace  # noqa: PLW0603 - as above
     _trace = b""
 
 
-class _VainWaits:
+class CircuitBreaker:
     """Says how long to wait, and hears how that went."""
 
     def longest_s(self, asked_s: float) -> float:
@@ -92,4 +92,4 @@ def _at() -> int:
     return int.from_bytes(_trace[-8:], "big") % _PLACES * _MARK.size
 
 
-before_waiting(_VainWaits())
+before_waiting(CircuitBreaker())

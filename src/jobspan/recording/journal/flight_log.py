@@ -19,7 +19,7 @@ from typing import Any
 from opentelemetry.trace import Span, get_tracer_provider
 
 from jobspan.probes.memory import resident_bytes
-from jobspan.recording.journal.pending_export import MOST_UNARRIVED, Slot, Unarrived, give_back
+from jobspan.recording.journal.pending_export import MOST_PENDING, PendingExport, Slot, give_back
 from jobspan.recording.safety import dropped
 from jobspan.recording.sdk.flush import last, share_the_deadline, watch
 from jobspan.recording.sdk.pipeline import leads_somewhere
@@ -38,7 +38,7 @@ except ImportError:  # no file locks: not a POSIX system
 
 _logger = logging.getLogger("jobspan.flight")
 
-KEEPER = "_JOBSPAN_KEEPER"
+SUPERVISOR = "_JOBSPAN_SUPERVISOR"
 """Environment variable by which a worker's main process tells its children that it watches them: its file's name."""
 
 _SHORTER = (2_000, 200)
@@ -63,7 +63,7 @@ class FlightLog:
         self._provider: Any = None
         self._open: dict[Span, tuple[Slot, Plain]] = {}
         self._left_out: set[int] = set()
-        self._unarrived = Unarrived()
+        self._unarrived = PendingExport()
         self._has_unwound = False
         self._when_unwatched: Callable[[Path], None] | None = None
 
@@ -90,7 +90,7 @@ class FlightLog:
         return not self._is_off
 
     @property
-    def has_readers(self) -> bool:
+    def has_exporter(self) -> bool:
         """Say whether somebody takes the spans of this process."""
         return leads_somewhere(self._provider or get_tracer_provider())
 
@@ -121,7 +121,7 @@ class FlightLog:
     @property
     def has_much_to_send(self) -> bool:
         """Say whether what another process may have left would find no room in the SDK's queue, or no collector."""
-        return self._unarrived.is_much
+        return self._unarrived.is_backlogged
 
     def flush_begins(self) -> Callable[[], None]:
         """Return what is to be done when a flush of the global provider's spans that begins now has ended well."""
@@ -131,7 +131,7 @@ class FlightLog:
         kept.difference_update(map(_id_of, list(self._open)))
         return partial(self._unarrived.flushed, kept)
 
-    def open(self, span: Any = None, *, keeper: str | None = None) -> FlightFile | None:
+    def open(self, span: Any = None, *, supervisor: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""
         if self._file is not None or self._is_off:
             return self._file
@@ -140,17 +140,17 @@ class FlightLog:
                 return None  # a signal handler of the host stands in the midst of it
             self._is_opening = True
             try:
-                return self._opened(span, keeper)
+                return self._opened(span, supervisor)
             finally:
                 self._is_opening = False
 
-    def _opened(self, span: Any, keeper: str | None) -> FlightFile | None:
+    def _opened(self, span: Any, supervisor: str | None) -> FlightFile | None:
         folder = self.folder
         if self._file is not None or folder is None:
             return self._file  # another thread was faster, or there is none to be had
         resource = encode_mapping(resource_of(span)) if span is not None else b""
-        watched_by = os.environ.get(KEEPER, "") if keeper is None else keeper
-        if watched_by and keeper is None:
+        watched_by = os.environ.get(SUPERVISOR, "") if supervisor is None else supervisor
+        if watched_by and supervisor is None:
             share_the_deadline()
         self._is_watched = bool(watched_by)
         try:
@@ -162,13 +162,13 @@ class FlightLog:
             self._when_unwatched(folder)
         return self._file
 
-    def began(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
+    def record_open(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
         """Keep a span that has just begun, with what a survivor adds to it."""
         if self._is_off or span in self._open:
             return
         record, file = record_of(span, None, more, is_safe), self._file
         if file is None and span.get_span_context().trace_flags.sampled:
-            if not self.has_readers:
+            if not self.has_exporter:
                 return  # nor would one that survives it have anybody to tell
             file = self.open(span)
         if record is not None and file is not None:
@@ -179,18 +179,18 @@ class FlightLog:
                 return
             self._open.pop(span, None)
         if span.get_span_context().trace_flags.sampled:
-            self.leave_out(span)
+            self.exclude(span)
 
-    def leave_out(self, span: Span) -> None:
+    def exclude(self, span: Span) -> None:
         """Say that a run's span is not kept, so that nobody else can know of it."""
         self._left_out.add(_id_of(span))
 
     def began_inside(self, span: Span) -> None:
         """Keep a span that has just begun in a process that runs jobs; others have no file, and need none for it."""
         if self._file is not None:
-            self.began(span, {}, is_safe=False)
+            self.record_open(span, {}, is_safe=False)
 
-    def finished(self, span: Span, end_ns: int, times_sent: int = 0) -> None:
+    def record_finished(self, span: Span, end_ns: int, times_sent: int = 0) -> None:
         """Keep a span that is about to be ended, with all it holds, until it has arrived.
 
         ``times_sent``: by so many processes before this one some exporter has sent it, and another has not.
@@ -200,8 +200,8 @@ class FlightLog:
             unarrived.exporters or unarrived.find_exporters(self._provider or get_tracer_provider())
         ):
             return
-        if len(unarrived.slots) >= MOST_UNARRIVED:
-            unarrived.let_go_of_the_oldest()
+        if len(unarrived.slots) >= MOST_PENDING:
+            unarrived.release_oldest()
         begun = self._open.get(span)
         if begun is not None and begun[0] and begun[1] is not _ENDED and begun[1][_SPAN_ID] not in unarrived.slots:
             slot, record = begun
@@ -219,7 +219,7 @@ class FlightLog:
             return
         span_id = record[_SPAN_ID]
         if span_id in self._unarrived.slots:  # an interrupt came when it was kept already, and now it ends for good
-            self._unarrived.let_go(span_id)
+            self._unarrived.release(span_id)
         begun, _ = self._open.get(span) or (_NOWHERE, _ENDED)
         self._open[span] = begun, _ENDED
         slot = self._unarrived.slots[span_id] = []
@@ -229,7 +229,7 @@ class FlightLog:
         elif times_sent:
             self._unarrived.was_sent(span_id, at, times_sent)
 
-    def closed(self, span: Span) -> None:
+    def clear(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
         if self._left_out:
             self._left_out.discard(_id_of(span))
@@ -249,7 +249,7 @@ class FlightLog:
         context = span.get_span_context()
         if self._is_off or not context.trace_flags.sampled or context.span_id in self._left_out:
             return False
-        return self._is_watched if self._file is not None else KEEPER in os.environ and self.has_readers
+        return self._is_watched if self._file is not None else SUPERVISOR in os.environ and self.has_exporter
 
     def unwinding(self, span: Span, end_ns: int | None = None) -> None:
         """Say of an open span that this process will not end it: the one who watches it knows how it ended.
@@ -281,7 +281,7 @@ class FlightLog:
         """Take the note of where the lost run of a job is told; None when there is none."""
         return None if self._is_off or job_id is None else lost_runs.take(str(self._wanted), job_id)
 
-    def note(self, at_ns: int, resident_bytes: int) -> None:
+    def heartbeat(self, at_ns: int, resident_bytes: int) -> None:
         """Leave a sign of life on all open records."""
         file = self._file
         if file is not None:
@@ -291,7 +291,7 @@ class FlightLog:
             file.seen(at_ns)
 
     def close(self) -> None:
-        """Take the file away when this process leaves nothing untold."""
+        """Take the file away when this process leaves nothing missing."""
         file = self._file
         if file is not None and not self._open and not self._unarrived.slots and not self._has_unwound:
             self._file = self._unarrived.file = None
@@ -300,9 +300,9 @@ class FlightLog:
     def forget(self) -> None:
         """Begin anew after a fork: the file and what is in it are the parent's."""
         file, self._file = self._file, None
-        if file is not None and os.environ.get(KEEPER) == file.name and not self.has_readers:
+        if file is not None and os.environ.get(SUPERVISOR) == file.name and not self.has_exporter:
             # An SDK that only the children set up: what the parent told would go nowhere.
-            del os.environ[KEEPER]
+            del os.environ[SUPERVISOR]
         self._opening, self._is_opening = threading.RLock(), False
         self._open.clear()
         self._left_out.clear()

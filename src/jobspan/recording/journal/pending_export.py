@@ -13,15 +13,15 @@ if TYPE_CHECKING:  # not on a system without file locks
 Slot = list[int]
 """Where a record is, and nothing when that has been given back, which whoever takes it out of here does once."""
 
-MOST_UNARRIVED = 1_500
+MOST_PENDING = 1_500
 """What is open needs room, too."""
-MUCH_UNARRIVED = 500
+BACKLOG = 500
 """With as many more as that, all that a process can leave is in the SDK's queue of 2048."""
 MOST_TIMES_SENT = 3
 """So many processes send to one exporter what another never takes: a child, the one that watched it, and the next."""
 
 
-class Unarrived:
+class PendingExport:
     """Finished spans that no one but their flight records would tell of; the last 1500."""
 
     def __init__(self) -> None:
@@ -36,14 +36,14 @@ class Unarrived:
         self._has_failed_last = False
 
     @property
-    def is_much(self) -> bool:
+    def is_backlogged(self) -> bool:
         """Say whether what another process may have left would find no room in the SDK's queue, or no collector.
 
         What one exporter has sent waits for no other, which may never work. What the last one has given up is in the
         queue no more, and counts for as long as exporters fail.
         """
         unsent = len(self.slots) - len(self._confirmed)
-        return unsent - (0 if self._has_failed_last else len(self._failed)) > MUCH_UNARRIVED
+        return unsent - (0 if self._has_failed_last else len(self._failed)) > BACKLOG
 
     def was_sent(self, span_id: int, at: int, times: int) -> None:
         """Note of a span that another process had finished how many times some exporter had sent it by then."""
@@ -54,19 +54,19 @@ class Unarrived:
     def find_exporters(self, provider: Any) -> int:
         """Have the exporters tell what arrives; the provider may be set after our first span."""
         if provider is not self._asked:
-            from jobspan.recording.sdk.export_acks import confirm_to
+            from jobspan.recording.sdk.export_acks import watch_exporters
 
-            self.exporters = confirm_to(self._arrived, provider, self._gave_up)
+            self.exporters = watch_exporters(self._exported, provider, self._export_failed)
             # One without exporters may yet be given some.
             self._asked = provider if self.exporters else None
         return self.exporters
 
-    def let_go_of_the_oldest(self) -> None:
+    def release_oldest(self) -> None:
         """Give the slot of the span that has waited for longest to the next."""
         with contextlib.suppress(RuntimeError):  # another thread has let go of one
-            self.let_go(next(iter(self.slots), 0))
+            self.release(next(iter(self.slots), 0))
 
-    def let_go(self, span_id: int) -> None:
+    def release(self, span_id: int) -> None:
         """Give the slot of a span to the next."""
         slot = self.slots.get(span_id)
         if slot is not None and self.file is not None:
@@ -80,7 +80,7 @@ class Unarrived:
         """
         for span_id in finished:
             if span_id not in self._given_up:
-                self.let_go(span_id)
+                self.release(span_id)
 
     def forget(self) -> None:
         """Begin anew after a fork."""
@@ -92,7 +92,7 @@ class Unarrived:
         self._given_up.clear()
         self._has_failed_last = False
 
-    def _arrived(self, span_ids: Collection[int]) -> None:
+    def _exported(self, span_ids: Collection[int]) -> None:
         file, slots, others = self.file, self.slots, self.exporters - 1
         self._has_failed_last = False
         if file is None:
@@ -108,7 +108,7 @@ class Unarrived:
                 else:
                     slots.pop(span_id, None)
 
-    def _gave_up(self, span_ids: Collection[int]) -> None:
+    def _export_failed(self, span_ids: Collection[int]) -> None:
         self._has_failed_last = True
         self._given_up.update(each for each in span_ids if each in self.slots)
         self._failed.update(each for each in span_ids if each in self.slots and each not in self._confirmed)

@@ -44,7 +44,7 @@ class Backlog(Generic[T]):
     def tell(self) -> None:
         """Tell what there is room for, and the rest later; what this process does not live to tell is for the next."""
         while self._waiting and not flight_log.has_much_to_send:
-            self._tell_first()
+            self._recover_first()
         if self._waiting and not self._is_going_on:
             with suppress(RuntimeError):  # the interpreter is leaving
                 threading.Thread(target=self._go_on, daemon=True, name="jobspan-backlog").start()
@@ -58,12 +58,12 @@ class Backlog(Generic[T]):
                     self._is_going_on = False
                     return
                 try:
-                    self._tell_first()
+                    self._recover_first()
                 except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
                     dropped.count(f"{dropped.HOOK_ERROR}:backlog", repr(error), error=error)
             flush_soon()
 
-    def _tell_first(self) -> None:
+    def _recover_first(self) -> None:
         path = next(iter(self._waiting))
         self._tell(path, self._waiting.pop(path))
 

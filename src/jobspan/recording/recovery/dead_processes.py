@@ -18,14 +18,14 @@ from jobspan import conventions as c
 from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
 from jobspan.named_tuple import NamedTuple
-from jobspan.recording.journal.flight_log import KEEPER, flight_log
+from jobspan.recording.journal.flight_log import SUPERVISOR, flight_log
 from jobspan.recording.recovery.backlog import Backlog
 from jobspan.recording.recovery.exit_reason import Exits
-from jobspan.recording.recovery.orphan_sweep import salvage
+from jobspan.recording.recovery.orphan_sweep import sweep_orphans
 from jobspan.recording.safety import dropped
 from jobspan.recording.sdk.flush import flush_soon, share_the_deadline
 from jobspan.recording.sdk.fork_gate import guard_forks
-from jobspan.recording.spans.reported_runs import ToldRuns
+from jobspan.recording.spans.reported_runs import ReportedRuns
 from jobspan.recording.telemetry import active_runs
 from jobspan.recording.telemetry.instruments import Instruments, set_error
 from jobspan.recording.telemetry.span_status import set_status
@@ -58,7 +58,7 @@ class _Death(NamedTuple):
     is_shutdown: bool = False
 
 
-class Deaths:
+class DeadProcesses:
     """Reads the flight files of the processes that this one watches, and once those of workers that died whole.
 
     How a run was cut off (hard limit, revoke, shutdown) may be known here before its process is dead: it is kept until
@@ -71,7 +71,7 @@ class Deaths:
     """
 
     def __init__(
-        self, instruments: Instruments, told: ToldRuns, before_children: Callable[[], object] = lambda: None
+        self, instruments: Instruments, told: ReportedRuns, before_children: Callable[[], object] = lambda: None
     ) -> None:
         self._instruments = instruments
         self._told = told
@@ -81,7 +81,7 @@ class Deaths:
         self._dead: dict[int, float] = {}
         # A signal handler of the host may call us in the midst of another call.
         self._one_at_a_time = threading.RLock()
-        self._backlog = Backlog(self._tell_dead, self._one_at_a_time)
+        self._backlog = Backlog(self._recover_dead, self._one_at_a_time)
         self._exits = Exits()
         self._before_children = before_children
 
@@ -90,27 +90,27 @@ class Deaths:
         self._before_children()
         guard_forks()
         share_the_deadline()
-        file = flight_log.open(keeper="")
+        file = flight_log.open(supervisor="")
         if file is None or self._folder is not None:
             return
         self._folder, self._name = file.path.parent, file.name
         self._exits.begin()
-        os.environ[KEEPER] = file.name
-        self._instruments.metrics.report_children(partial(reading.open_spans_kept_by, self._folder, self._name))
+        os.environ[SUPERVISOR] = file.name
+        self._instruments.metrics.report_children(partial(reading.open_spans_supervised_by, self._folder, self._name))
         atexit.register(self._leave, os.getpid())
 
-    def salvage(self, folder: Path) -> None:
+    def sweep_orphans(self, folder: Path) -> None:
         """Begin to tell what others left in a folder that nobody watches."""
-        salvage(folder, self.tell_orphan)
+        sweep_orphans(folder, self.recover_orphan)
 
-    def look_around(self) -> None:
+    def recover_some(self) -> None:
         """Tell at once what a few processes left that died whole: a command has no time for more."""
         folder = flight_log.folder
-        if folder is not None and flight_log.has_readers:
+        if folder is not None and flight_log.has_exporter:
             for path in islice(reading.orphans(folder), _AT_ONCE):
                 if flight_log.has_much_to_send:
                     return
-                self.tell_orphan(path)
+                self.recover_orphan(path)
 
     def lost(self, event: RunLost) -> None:
         """Keep how a run ended until its process is dead; tell it at once where that process keeps no record.
@@ -122,7 +122,7 @@ class Deaths:
                 is_first = not self._endings
                 self._endings.setdefault(event.pid, {})[event.job.id] = event
                 if is_first:
-                    threading.Thread(target=self._tell_survivors, daemon=True, name="jobspan-endings").start()
+                    threading.Thread(target=self._report_survivors, daemon=True, name="jobspan-endings").start()
             elif event.pid not in self._dead:
                 self._told.lost(event)
 
@@ -141,13 +141,13 @@ class Deaths:
                 return
             self._note_dead(event.pid)
             said = self._exits.said(event.exit_code)
-            self._tell_in_turn(found, _Death(said, event.at_ns, {}, event.is_final, event.is_asked_to))
+            self._recover_in_turn(found, _Death(said, event.at_ns, {}, event.is_final, event.is_asked_to))
             flush_soon()
 
     def watch_ended(self, event: WatchEnded) -> None:
         """Tell what children left whose end nobody told."""
         with self._one_at_a_time:
-            self._settle(event.is_final)
+            self._recover_children(event.is_final)
 
     def _note_dead(self, pid: int) -> None:
         now_s = time.monotonic()
@@ -156,7 +156,7 @@ class Deaths:
     def _has_record(self, pid: int) -> bool:
         return self._folder is not None and next(reading.of_process(self._folder, pid, self._name), None) is not None
 
-    def _tell_survivors(self) -> None:
+    def _report_survivors(self) -> None:
         """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""
         while self._endings and self._folder is not None:
             time.sleep(_SURVIVED_S)
@@ -164,15 +164,15 @@ class Deaths:
                 for pid, endings in list(self._endings.items()):
                     found = list(reading.of_process(self._folder, pid, self._name))
                     for path in found:
-                        self._tell_unwound(path, endings)
+                        self._report_unwound(path, endings)
                     if not endings or not found:
                         self._endings.pop(pid, None)
 
-    def _tell_unwound(self, path: Path, endings: Endings) -> None:
-        estate = reading.peek(path)
-        if estate is None:
+    def _report_unwound(self, path: Path, endings: Endings) -> None:
+        contents = reading.peek(path)
+        if contents is None:
             return
-        jobs = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID): left for left in estate.left}
+        jobs = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID): left for left in contents.records}
         before_ns = time.time_ns() - int(_SURVIVED_S * 1e9 / 2)
         for job_id in list(endings):
             left = jobs.get(job_id)
@@ -180,29 +180,29 @@ class Deaths:
                 del endings[job_id]  # it has ended by itself
             elif left.state == UNWINDING and left.seen_ns < before_ns:
                 reading.clear(path, left)
-                self._cut_off(left, estate, _Death({}, left.seen_ns, {job_id: endings.pop(job_id)}, _not_known))
+                self._cut_off(left, contents, _Death({}, left.seen_ns, {job_id: endings.pop(job_id)}, _not_known))
 
     def _leave(self, pid: int) -> None:
         if pid != os.getpid():
             return
         deadline = time.monotonic() + _LAST_CHILDREN_S
         with self._one_at_a_time:
-            self._settle(_not_known)
+            self._recover_children(_not_known)
             # Those that are being killed at this moment.
             while time.monotonic() < deadline and any(self._kept()):
                 time.sleep(0.01)
-                self._settle(_not_known)
-        os.environ.pop(KEEPER, None)
-        os.environ.pop(active_runs.KEEPER_COUNTS, None)
+                self._recover_children(_not_known)
+        os.environ.pop(SUPERVISOR, None)
+        os.environ.pop(active_runs.SUPERVISOR_COUNTS, None)
 
-    def _settle(self, is_final: Callable[[str], bool | None]) -> None:
+    def _recover_children(self, is_final: Callable[[str], bool | None]) -> None:
         found = [path for path in self._kept() if path not in self._backlog and reading.is_orphaned(path)]
         for path in found:
             self._note_dead(_pid_of(path))
         said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
-        self._tell_in_turn(found, _Death(said, time.time_ns(), {}, is_final))
+        self._recover_in_turn(found, _Death(said, time.time_ns(), {}, is_final))
 
-    def _tell_in_turn(self, found: list[Path], death: _Death) -> None:
+    def _recover_in_turn(self, found: list[Path], death: _Death) -> None:
         for path in found:
             self._backlog.add(path, death)
         self._backlog.tell()
@@ -211,64 +211,66 @@ class Deaths:
                 self._backlog.add(path, death._replace(is_final=_as_known_now(path, death.is_final)))
 
     def _kept(self) -> list[Path]:
-        return [] if self._folder is None else list(reading.kept_by(self._folder, self._name))
+        return [] if self._folder is None else list(reading.supervised_by(self._folder, self._name))
 
-    def tell_orphan(self, path: Path) -> None:
+    def recover_orphan(self, path: Path) -> None:
         """Tell what a process left that nobody watches any more."""
         said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
         self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
 
-    def _tell_dead(self, path: Path, death: _Death) -> None:
+    def _recover_dead(self, path: Path, death: _Death) -> None:
         # What the library said of its runs since it died is as true.
         self._tell(path, death._replace(endings=self._endings.pop(_pid_of(path), {})))
 
     def _tell(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
         try:
-            with reading.taken(path, is_watched=is_watched) as estate:
-                if estate is not None:
-                    self._tell_all(estate, death)
+            with reading.taken(path, is_watched=is_watched) as contents:
+                if contents is not None:
+                    self._recover_all(contents, death)
         except reading.NotOurs as error:
             dropped.count(dropped.FLIGHT_UNREADABLE, f"a flight file could not be read: {error}")
 
-    def _tell_all(self, estate: reading.Estate, death: _Death) -> None:
-        if estate.unreadable:
-            dropped.count(dropped.FLIGHT_UNREADABLE, f"{estate.unreadable} records of a flight file could not be read")
-        for left in estate.left:
+    def _recover_all(self, contents: reading.FlightContents, death: _Death) -> None:
+        if contents.unreadable:
+            dropped.count(
+                dropped.FLIGHT_UNREADABLE, f"{contents.unreadable} records of a flight file could not be read"
+            )
+        for left in contents.records:
             try:
-                self._tell_one(left, estate, death)
+                self._recover_one(left, contents, death)
             except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise; the others are told
                 dropped.count(f"{dropped.HOOK_ERROR}:tell", repr(error), error=error)
 
-    def _tell_one(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+    def _recover_one(self, left: reading.LeftRecord, contents: reading.FlightContents, death: _Death) -> None:
         if left.state == FINISHED or (left.span.end_ns and not self._ending_of(left, death)):
             end_ns = left.span.end_ns or left.span.start_ns
             if left.state != FINISHED:
                 self._instruments.metrics.ended(left.span.attributes, (end_ns - left.span.start_ns) / 1e9)
-            self._write(left.span, estate.resource, end_ns, _nothing_more, times_sent=left.times_sent)
+            self._write(left.span, contents.resource, end_ns, _nothing_more, times_sent=left.times_sent)
         elif is_command(left.span):
-            seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
-            self._write(as_lost(left.span), estate.resource, death.at_ns or seen_ns, set_lost)
+            seen_ns = max(left.span.start_ns, left.seen_ns, contents.seen_ns)
+            self._write(as_lost(left.span), contents.resource, death.at_ns or seen_ns, set_lost)
         elif left.span.kind != SpanKind.CONSUMER.value:
-            at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or estate.seen_ns)
-            self._write(left.span, estate.resource, at_ns, _cut_short)
+            at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or contents.seen_ns)
+            self._write(left.span, contents.resource, at_ns, _cut_short)
         else:
-            self._cut_off(left, estate, death)
+            self._cut_off(left, contents, death)
 
-    def _ending_of(self, left: reading.Left, death: _Death) -> RunLost | None:
+    def _ending_of(self, left: reading.LeftRecord, death: _Death) -> RunLost | None:
         ending = death.endings.get(left.span.attributes.get(c.MESSAGING_MESSAGE_ID))
         # It may be of an attempt before this one.
         return None if ending is None or ending.at_ns < left.span.start_ns else ending
 
-    def _cut_off(self, left: reading.Left, estate: reading.Estate, death: _Death) -> None:
+    def _cut_off(self, left: reading.LeftRecord, contents: reading.FlightContents, death: _Death) -> None:
         job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
         ending = self._ending_of(left, death)
-        seen_ns = max(left.span.start_ns, left.seen_ns, estate.seen_ns)
+        seen_ns = max(left.span.start_ns, left.seen_ns, contents.seen_ns)
         at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
         said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
         if ending is not None:
             outcome, final = ending.outcome, ending.final
         else:
-            is_shutdown = estate.is_leaving or death.is_shutdown
+            is_shutdown = contents.is_leaving or death.is_shutdown
             outcome = Outcome.INTERRUPTED if is_shutdown else Outcome.LOST
             known = death.is_final(job_id) if job_id else None
             final = not left.span.is_safe if known is None else known
@@ -284,7 +286,9 @@ class Deaths:
             said.pop(c.ERROR_TYPE, None)
             span = span._replace(status=(0, None), events=())
         error = ending.error if ending is not None else None
-        self._write(span, estate.resource, at_ns, partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns))
+        self._write(
+            span, contents.resource, at_ns, partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns)
+        )
 
     def _keep_for_the_next(self, job_id: str, span: SpanRecord) -> None:
         if flight_log.folder is not None:
@@ -312,11 +316,11 @@ class Deaths:
             return
         complete(span)
         # From here on it is this process's to lose.
-        flight_log.finished(span, end_ns, times_sent)
+        flight_log.record_finished(span, end_ns, times_sent)
         try:
             span.end(end_ns)
         finally:
-            flight_log.closed(span)
+            flight_log.clear(span)
 
 
 def _pid_of(path: Path) -> int:
@@ -325,8 +329,12 @@ def _pid_of(path: Path) -> int:
 
 def _as_known_now(path: Path, is_final: Callable[[str], bool | None]) -> Callable[[str], bool | None]:
     """Ask for each job that a process left what the library knows: it forgets them when it has heard of the death."""
-    estate = reading.peek(path)
-    ids = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID) for left in estate.left} if estate is not None else set()
+    contents = reading.peek(path)
+    ids = (
+        {left.span.attributes.get(c.MESSAGING_MESSAGE_ID) for left in contents.records}
+        if contents is not None
+        else set()
+    )
     return {job_id: is_final(job_id) for job_id in ids if isinstance(job_id, str)}.get
 
 

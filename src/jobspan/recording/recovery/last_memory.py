@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from jobspan import conventions as c
-from jobspan.flight.reading import Left
+from jobspan.flight.reading import LeftRecord
 
 
-def memory_of(left: Left) -> dict[str, Any]:
+def memory_of(left: LeftRecord) -> dict[str, Any]:
     """Return memory at the end and the peak as attributes; none when it was not wanted, or never read."""
     start = (left.span.more or {}).get(c.JOBSPAN_JOB_MEMORY_START)
     if start is None or not left.resident_bytes:

@@ -21,15 +21,15 @@ _SDK_LATE_S = 10.0
 _LOOKS_AGAIN_S = 0.1
 
 
-def salvage(folder: Path, tell: Callable[[Path], None]) -> None:
+def sweep_orphans(folder: Path, tell: Callable[[Path], None]) -> None:
     """Begin to tell each file of the folder that is nobody's any more."""
-    threading.Thread(target=_salvage, args=(folder, tell), daemon=True, name="jobspan-salvage").start()
+    threading.Thread(target=_sweep_orphans, args=(folder, tell), daemon=True, name="jobspan-sweep_orphans").start()
 
 
-def _salvage(folder: Path, tell: Callable[[Path], None]) -> None:
+def _sweep_orphans(folder: Path, tell: Callable[[Path], None]) -> None:
     try:
         deadline = time.monotonic() + _SDK_LATE_S
-        while not flight_log.has_readers:
+        while not flight_log.has_exporter:
             if time.monotonic() > deadline:
                 # It is left to one whose spans go somewhere.
                 reading.forget_old(folder)
@@ -42,4 +42,4 @@ def _salvage(folder: Path, tell: Callable[[Path], None]) -> None:
             tell(path)
             flush()
     except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
-        dropped.count(f"{dropped.HOOK_ERROR}:salvage", repr(error), error=error)
+        dropped.count(f"{dropped.HOOK_ERROR}:sweep_orphans", repr(error), error=error)

@@ -46,7 +46,7 @@ class _Place:
             _PLACE.pack_into(self._map, self._at, self._published, self._failed)
 
 
-_command = _keeper = ""
+_command = _supervisor = ""
 _place: _Place | None = None
 _abandoned: list[_Place] = []
 """A map closes its own copy of a descriptor: where the process has closed that, it is somebody else's by now."""
@@ -57,12 +57,12 @@ def command_of_child(command_id: str) -> str:
     return _command or command_id
 
 
-def count_for(command_id: str, keeper: str) -> None:
+def count_for(command_id: str, supervisor: str) -> None:
     """Be a child of a command's process from now on, which is there while its flight file is; empty: of none."""
-    global _command, _keeper, _place
+    global _command, _supervisor, _place
     if _place is not None:
         _abandoned.append(_place)
-    _command, _keeper, _place = command_id, keeper, None
+    _command, _supervisor, _place = command_id, supervisor, None
 
 
 def count(published: int, failed: int) -> None:
@@ -72,7 +72,7 @@ def count(published: int, failed: int) -> None:
         return
     if _place is None:
         folder = flight_log.folder
-        if folder is None or not (folder / _keeper).exists():
+        if folder is None or not (folder / _supervisor).exists():
             return
         try:
             _place = _Place(folder / f"{_command}{_SUFFIX}")

@@ -28,7 +28,7 @@ LONGEST_S = 10.0
 _MOST_OPEN = 100
 
 
-class Summary:
+class OpenBatch:
     """A batch under way. ``count`` is what has been put, or is being put."""
 
     def __init__(self, key: Hashable, span: Span, origin: Origin | None) -> None:
@@ -45,51 +45,51 @@ class Summary:
 
 
 # Shared by all recorders of a process: a command's end, which one of them hears, ends the batches of the others.
-_open: dict[Hashable, Summary] = {}
+_open: dict[Hashable, OpenBatch] = {}
 _lock = threading.RLock()
 
 
-def join(event: PublishStarted, instruments: Instruments, context: Context, origin: Origin | None) -> Summary:
+def add_publish(event: PublishStarted, instruments: Instruments, context: Context, origin: Origin | None) -> OpenBatch:
     """Return the batch that a publish belongs to, and count it there."""
     caller = get_current_span(context).get_span_context()
     job = event.job
     key = (id(instruments), caller.trace_id, caller.span_id, job.framework, job.name, job.queue, event.broker)
     with _lock:
-        summary = _open.get(key)
-        if summary is not None and summary.is_full():
-            _end(summary)
-            summary = None
-        if summary is None:
-            summary = _opened(key, event, instruments, context, origin)
-        summary.count += 1
-        return summary
+        open_batch = _open.get(key)
+        if open_batch is not None and open_batch.is_full():
+            _end(open_batch)
+            open_batch = None
+        if open_batch is None:
+            open_batch = _opened(key, event, instruments, context, origin)
+        open_batch.count += 1
+        return open_batch
 
 
-def take_back(summary: Summary) -> None:
+def remove_publish(open_batch: OpenBatch) -> None:
     """Do not count a publish that failed."""
     with _lock:
-        summary.count -= 1
+        open_batch.count -= 1
 
 
-def end_those_of(span: Span) -> None:
+def end_batches_of(span: Span) -> None:
     """End the batches that a run or command caused: it ends now."""
     if _open:
         span_id = span.get_span_context().span_id
         with _lock:
-            for summary in [summary for summary in _open.values() if summary.caused_by == span_id]:
-                _end(summary)
+            for open_batch in [open_batch for open_batch in _open.values() if open_batch.caused_by == span_id]:
+                _end(open_batch)
 
 
 def end_all() -> None:
     """End all batches: the process flushes."""
     with _lock:
-        for summary in list(_open.values()):
-            _end(summary)
+        for open_batch in list(_open.values()):
+            _end(open_batch)
 
 
 def _opened(
     key: Hashable, event: PublishStarted, instruments: Instruments, context: Context, origin: Origin | None
-) -> Summary:
+) -> OpenBatch:
     if len(_open) >= _MOST_OPEN:
         _end(next(iter(_open.values())))
     span = instruments.tracer.start_span(
@@ -99,34 +99,34 @@ def _opened(
         attributes=job_attributes.of_batch(event.job.framework, event.broker, origin, event.job.name),
         start_time=event.at_ns,
     )
-    summary = _open[key] = Summary(key, span, origin)
-    _end_in_time(summary)
-    return summary
+    open_batch = _open[key] = OpenBatch(key, span, origin)
+    _end_in_time(open_batch)
+    return open_batch
 
 
-def _end_in_time(summary: Summary) -> None:
+def _end_in_time(open_batch: OpenBatch) -> None:
     """End a batch that nobody adds to."""
     flush.before(end_all)
-    summary.timer = threading.Timer(LONGEST_S, _time_is_over, [summary])
-    summary.timer.daemon = True
+    open_batch.timer = threading.Timer(LONGEST_S, _time_is_over, [open_batch])
+    open_batch.timer.daemon = True
     # An interpreter that is leaving starts no threads; its flush ends the batch.
     with contextlib.suppress(RuntimeError):
-        summary.timer.start()
+        open_batch.timer.start()
 
 
-def _time_is_over(summary: Summary) -> None:
+def _time_is_over(open_batch: OpenBatch) -> None:
     with _lock:
-        if _open.get(summary.key) is summary:
-            _end(summary)
+        if _open.get(open_batch.key) is open_batch:
+            _end(open_batch)
 
 
-def _end(summary: Summary) -> None:
-    _open.pop(summary.key, None)
-    if summary.timer is not None:
-        summary.timer.cancel()
-    said: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: summary.count}
-    summary.span.set_attributes(said)
-    summary.span.end()
+def _end(open_batch: OpenBatch) -> None:
+    _open.pop(open_batch.key, None)
+    if open_batch.timer is not None:
+        open_batch.timer.cancel()
+    said: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: open_batch.count}
+    open_batch.span.set_attributes(said)
+    open_batch.span.end()
 
 
 def _forget() -> None:

@@ -9,7 +9,7 @@ from weakref import ref
 from jobspan.jobs import Job
 
 
-class Unrecorded:
+class UnrecordedRun:
     """A run of which no event is told.
 
     It is made, remembered by whoever is to end it, and only then begun: an interrupt may land between any two lines.
@@ -36,7 +36,7 @@ class Unrecorded:
         return None if self._job is None else self._job()
 
 
-_current: ContextVar[ref[Unrecorded] | None] = ContextVar("jobspan_unrecorded", default=None)
+_current: ContextVar[ref[UnrecordedRun] | None] = ContextVar("jobspan_unrecorded", default=None)
 
 
 def unrecorded_job() -> Job | None:

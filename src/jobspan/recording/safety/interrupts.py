@@ -5,7 +5,7 @@ from __future__ import annotations
 _kinds: set[type[BaseException]] = set()
 
 
-def let_through(kind: type[BaseException]) -> None:
+def register_interrupt(kind: type[BaseException]) -> None:
     """Never swallow exceptions of this kind."""
     _kinds.add(kind)
 

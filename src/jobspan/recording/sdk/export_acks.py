@@ -7,13 +7,13 @@ from typing import Any
 
 from jobspan.recording.sdk.pipeline import exporters_of
 
-Told = Callable[[Collection[int]], None]
+OnExport = Callable[[Collection[int]], None]
 """Takes the ids of the spans of a batch."""
 
 _MARK = "_jobspan_confirms"
 
 
-def confirm_to(arrived: Told, provider: Any, failed: Told = lambda _: None) -> int:
+def watch_exporters(arrived: OnExport, provider: Any, failed: OnExport = lambda _: None) -> int:
     """Tell the span ids of each batch that an exporter of a provider has sent, and of each that it has given up.
 
     Returns:
@@ -21,14 +21,14 @@ def confirm_to(arrived: Told, provider: Any, failed: Told = lambda _: None) -> i
     """
     found = 0
     for exporter in exporters_of(provider):
-        found += hasattr(exporter, _MARK) or _stand_around(exporter, arrived, failed)
+        found += hasattr(exporter, _MARK) or _wrap(exporter, arrived, failed)
     return found
 
 
-def _stand_around(exporter: Any, arrived: Told, failed: Told) -> bool:
+def _wrap(exporter: Any, arrived: OnExport, failed: OnExport) -> bool:
     export = exporter.export
 
-    def export_and_tell(spans: Any, *args: Any, **kwargs: Any) -> Any:
+    def export_and_report(spans: Any, *args: Any, **kwargs: Any) -> Any:
         is_sent = False
         try:
             result = export(spans, *args, **kwargs)
@@ -40,7 +40,7 @@ def _stand_around(exporter: Any, arrived: Told, failed: Told) -> bool:
 
     try:
         setattr(exporter, _MARK, True)
-        exporter.export = export_and_tell
+        exporter.export = export_and_report
     except AttributeError:
         return False  # it takes no attributes
     return True

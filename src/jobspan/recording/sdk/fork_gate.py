@@ -66,7 +66,7 @@ def guard_forks() -> None:
     if not _is_on and hasattr(os, "register_at_fork"):
         _is_on = True
         os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
-    _stand_around_exporters()
+    _wrap_exporters()
 
 
 _is_on = False
@@ -74,7 +74,7 @@ _is_on = False
 
 def _before() -> None:
     deadline = time.monotonic() + _LONGEST_S
-    _stand_around_exporters()
+    _wrap_exporters()
     _gate.close(deadline)
     for owner, name in _locks():
         lock = getattr(owner, name)
@@ -128,14 +128,14 @@ def _locks() -> Iterator[tuple[Any, str]]:
         yield consumer, "_lock"
 
 
-def _stand_around_exporters() -> None:
+def _wrap_exporters() -> None:
     for provider in providers():
         for exporter in exporters_of(provider):
             if hasattr(exporter, "_client") and hasattr(exporter, "_stub") and not hasattr(exporter, _MARK):
-                _stand_around(exporter)
+                _wrap(exporter)
 
 
-def _stand_around(exporter: Any) -> None:
+def _wrap(exporter: Any) -> None:
     make = exporter._stub  # noqa: SLF001 - the calls into gRPC have no public name
 
     def make_gated(channel: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from jobspan import conventions as c
 
 
-def has_readers(meter: Any) -> bool:
+def has_exporter(meter: Any) -> bool:
     """Say whether anybody collects what a meter of the SDK measures; True for a meter that is not the SDK's."""
     consumer = getattr(meter, "_measurement_consumer", None)
     return bool(getattr(consumer, "_reader_storages", True))

@@ -32,7 +32,7 @@ class _Promising:
         return int(self._behind.generate_trace_id())
 
 
-def promised(tracer: Tracer, number: int) -> list[int]:
+def reserve_span_ids(tracer: Tracer, number: int) -> list[int]:
     """Return so many new span ids; none when the tracer is not the SDK's."""
     real: Any = getattr(tracer, "_tracer", tracer)
     if getattr(real, "id_generator", None) is None:
@@ -42,7 +42,7 @@ def promised(tracer: Tracer, number: int) -> list[int]:
     return [real.id_generator.generate_span_id() for _ in range(number)]
 
 
-class keeping:  # noqa: N801 - reads as the verb that it is
+class use_span_id:  # noqa: N801 - reads as the verb that it is
     """Give the span that begins inside this promised id; None: any id."""
 
     __slots__ = ("_promised", "_token")

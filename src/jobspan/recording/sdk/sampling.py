@@ -28,7 +28,7 @@ class _Drops(NamedTuple):
     sampled: bool
 
 
-class Unseen:
+class DropPrediction:
     """Knows the sampler of one tracer, which is looked at once.
 
     Only of the SDK's own is it known that it looks at nothing: ``always_off``, and ``parentbased_…`` over that one.

@@ -25,11 +25,11 @@ _MULTI_PROCESSORS = frozenset({"SynchronousMultiSpanProcessor", "ConcurrentMulti
 _CLEAN = frozenset({str, int, float, bool})
 
 
-Said = tuple[dict[str, Any], Sequence[Link], Any]
+SpanStart = tuple[dict[str, Any], Sequence[Link], Any]
 """What a span says when it begins: attributes, links, and what its writer keeps for later."""
 
 
-class Beginnings:
+class SpanStarter:
     """Begins the spans of one tracer, of which it is looked up once whether anybody looks at them as they begin."""
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ class Beginnings:
         context: Context,
         kind: SpanKind,
         at_ns: int,
-        describe: Callable[[], Said],
+        describe: Callable[[], SpanStart],
         *,
         is_described: bool = False,
-    ) -> tuple[Span, Said | None]:
+    ) -> tuple[Span, SpanStart | None]:
         """Start a span; described first where somebody looks at that, and else once it is known to record.
 
         Args:
@@ -57,7 +57,7 @@ class Beginnings:
         Returns:
             The span and what it says; None where nobody wants to know.
         """
-        if self.are_seen(tracer):
+        if self.needs_attributes_at_start(tracer):
             said = describe()
             return tracer.start_span(name, context, kind, said[0], said[1], at_ns), said
         span = tracer.start_span(name, context, kind, None, (), at_ns)
@@ -71,7 +71,7 @@ class Beginnings:
                 add_link(span, link)
         return span, said
 
-    def are_seen(self, tracer: Tracer) -> bool:
+    def needs_attributes_at_start(self, tracer: Tracer) -> bool:
         """Say whether a span needs its attributes when it begins; else they may be set once it is known to record."""
         # The API's tracer of before a provider was set stands before the real one.
         real: Any = tracer._tracer if type(tracer) is ProxyTracer else tracer

@@ -17,9 +17,9 @@ from jobspan.recording.context import message_field
 from jobspan.recording.context.message_field import MOST_MEMBERS, Members, MessageField
 from jobspan.recording.context.origin import origin_of
 from jobspan.recording.context.otel_context import span_in
-from jobspan.recording.context.trace_limits import CutOver
+from jobspan.recording.context.trace_limits import TraceLimiter
 from jobspan.recording.registry.open_spans import OpenSpans
-from jobspan.recording.sdk.reserved_ids import promised
+from jobspan.recording.sdk.reserved_ids import reserve_span_ids
 from jobspan.recording.spans.command_spans import Commands
 from jobspan.recording.telemetry.instruments import Instruments, say_once_that_nothing_records, set_error
 
@@ -51,10 +51,10 @@ def batch_of(context: Context) -> Batch | None:
 class Batches:
     """Writes batch spans: current while the call lasts, so that its publishes hang beneath."""
 
-    def __init__(self, instruments: Instruments, commands: Commands, cut_over: CutOver) -> None:
+    def __init__(self, instruments: Instruments, commands: Commands, trace_limiter: TraceLimiter) -> None:
         self._instruments = instruments
         self._commands = commands
-        self._cut_over = cut_over
+        self._trace_limiter = trace_limiter
         self._open: OpenSpans[Batch] = OpenSpans()
 
     def started(self, event: BatchStarted) -> None:
@@ -64,7 +64,7 @@ class Batches:
         if untraced is None:
             return
         trace_id = span_in(context).get_span_context().trace_id
-        room = self._cut_over.room(trace_id)
+        room = self._trace_limiter.remaining(trace_id)
         if room == 0:
             return
         span = self._instruments.tracer.start_span(
@@ -99,10 +99,10 @@ class Batches:
 
     def _untraced(self, event: BatchStarted) -> int | None:
         """Return how many of the jobs get no spans; None when none of them does, and no batch either."""
-        wishes, called = self._instruments.wishes, chosen_around()
+        resolver, called = self._instruments.options, chosen_around()
         if called.trace is False:
             return None
-        number = sum(not wishes.are_traced(called.over(options), name) for name, options in event.jobs)
+        number = sum(not resolver.is_traced(called.over(options), name) for name, options in event.jobs)
         return None if event.jobs and number == len(event.jobs) and not event.omitted else number
 
     def _promise(self, event: BatchStarted, span: Span, room: int | None, untraced: int) -> list[int]:
@@ -110,7 +110,7 @@ class Batches:
         if event.body is None:
             return []
         number = min((event.members or 0) - untraced, MOST_MEMBERS, MOST_MEMBERS if room is None else room)
-        ids = promised(self._instruments.tracer, number)
+        ids = reserve_span_ids(self._instruments.tracer, number)
         found = span.get_span_context()
         if ids:
             omitted = event.omitted + (event.members or 0) - len(ids)

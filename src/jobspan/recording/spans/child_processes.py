@@ -1,8 +1,8 @@
-"""The processes that a command's process forks or spawns: what they could not send, it tells in their place.
+"""The processes that a command's process forks or spawns: what they could not export, it recovers.
 
-One that puts a job keeps a flight file that names the command's as its keeper. However it ends, terminated by its pool,
-killed, or by ``os._exit``, what it left is read when the command's process sends what it has; if that is dead too, by
-the next that comes along.
+One that publishes a job keeps a flight file that names the command's file as its supervisor. However it ends,
+terminated by its pool, killed, or by ``os._exit``, what it left is read when the command's process exports
+what it has; if that is dead too, by the next process with the same state folder.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _MOST_FILES = 200
 has_published = False
 """Whether this process has ended a publish itself, and not only the one that it was forked from."""
 
-_keeper = ""
+_supervisor = ""
 _has_children = False
 _tell: Callable[[Path], None] | None = None
 
 
-def tell_with(tell: Callable[[Path], None]) -> None:
+def recover_with(tell: Callable[[Path], None]) -> None:
     """Tell with this what dead children left, before each flush."""
     global _tell  # noqa: PLW0603 - one a process
     _tell = tell
-    before(_tell_dead)
+    before(_recover_dead)
 
 
-def told_to_child() -> dict[str, str]:
+def inherited_by_child() -> dict[str, str]:
     """Return what a child is told before it starts, for ``join_parent``; empty where no command starts it."""
     global _has_children  # noqa: PLW0603 - one a process
     command = newest_of_process()
@@ -45,14 +45,14 @@ def told_to_child() -> dict[str, str]:
         return {}
     _has_children = True
     command_id = child_job_counts.command_of_child(id_of(command.span))
-    return {"keeper": flight_log.name or _keeper, "command": command_id}
+    return {"supervisor": flight_log.name or _supervisor, "command": command_id}
 
 
 def join_parent(told: Mapping[str, str]) -> None:
     """Be a child of a process that told this."""
-    global _keeper, _has_children
-    _keeper, _has_children = told.get("keeper", ""), False
-    child_job_counts.count_for(told.get("command", "") if _keeper else "", _keeper)
+    global _supervisor, _has_children
+    _supervisor, _has_children = told.get("supervisor", ""), False
+    child_job_counts.count_for(told.get("command", "") if _supervisor else "", _supervisor)
 
 
 def leave_parent() -> None:
@@ -60,29 +60,29 @@ def leave_parent() -> None:
     join_parent({})
 
 
-def keeper() -> str:
+def supervisor() -> str:
     """Return the name of the flight file of the process that tells what this child leaves; empty: it is no child."""
-    return _keeper
+    return _supervisor
 
 
 def first_publish(span: Span) -> None:
     """Note the end of this process's first publish: from now on it has a flight file, if it is a child."""
     global has_published  # noqa: PLW0603 - one a process
     has_published = True
-    if not _keeper or flight_log.name is not None or not flight_log.has_readers:
+    if not _supervisor or flight_log.name is not None or not flight_log.has_exporter:
         return
     folder = flight_log.folder
     if folder is not None and sum(1 for _ in folder.iterdir()) < _MOST_FILES:
-        flight_log.open(span, keeper=_keeper)
+        flight_log.open(span, supervisor=_supervisor)
 
 
-def _tell_dead() -> None:
+def _recover_dead() -> None:
     folder, name = flight_log.folder if _has_children else None, flight_log.name
     if folder is None or name is None or _tell is None:
         return
     from jobspan.flight import reading  # with file locks, which not every system has that has no such file either
 
-    for path in reading.kept_by(folder, name):
+    for path in reading.supervised_by(folder, name):
         if reading.is_orphaned(path):
             _tell(path)
 
@@ -91,7 +91,7 @@ _before_fork: list[dict[str, str]] = [{}]
 
 
 def _remember() -> None:
-    _before_fork[0] = told_to_child()
+    _before_fork[0] = inherited_by_child()
 
 
 def _inherit() -> None:

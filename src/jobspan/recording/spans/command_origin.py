@@ -13,7 +13,7 @@ from jobspan.recording.context.origin import Origin
 from jobspan.recording.registry.open_commands import OpenCommand
 
 
-def whose(command: OpenCommand) -> dict[str, Any]:
+def command_identity(command: OpenCommand) -> dict[str, Any]:
     """Say which command is at the root: this one, or the one that it is a part of."""
     found = {
         c.JOBSPAN_COMMAND_ID: command.origin.command_id,
@@ -27,17 +27,17 @@ def id_of(span: Span) -> str:
     return f"{span.get_span_context().span_id:016x}"
 
 
-def origin_in(event: CommandStarted, span: Span, around: Origin | None, field: MessageField) -> Origin:
+def origin_of_command(event: CommandStarted, span: Span, around: Origin | None, field: MessageField) -> Origin:
     """Say whose the jobs of a command are: those of the command at the root, which may be this one."""
     if around is not None:
         if around.command_id is not None:
             return around
         return around._replace(command_id=id_of(span), command_name=event.name)
-    told = told_origin(span, field, event.at_ns)
+    told = inherited_origin(span, field, event.at_ns)
     return told if told.command_id else told._replace(command_id=id_of(span), command_name=event.name)
 
 
-def told_origin(span: Span, field: MessageField, at_ns: int) -> Origin:
+def inherited_origin(span: Span, field: MessageField, at_ns: int) -> Origin:
     """Return whose the jobs of a process are, from what was said to it when it was started."""
     started_ms = field.trace_started_ms
     return Origin(

@@ -26,7 +26,7 @@ from jobspan.recording.attributes.command_attributes import arguments_of, attrib
 from jobspan.recording.context import message_field, propagation
 from jobspan.recording.context.message_field import NOTHING, MessageField
 from jobspan.recording.context.origin import origin_of
-from jobspan.recording.journal.circuit_breaker import wait_alone, wait_with
+from jobspan.recording.journal.circuit_breaker import reset, share_with_trace
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.registry import open_batches
 from jobspan.recording.registry.child_job_counts import of_children
@@ -41,8 +41,8 @@ from jobspan.recording.registry.open_commands import (
 )
 from jobspan.recording.sdk.flush import flush
 from jobspan.recording.spans.child_processes import leave_parent
-from jobspan.recording.spans.command_origin import id_of, origin_in, told_origin, whose
-from jobspan.recording.spans.program_command import aside, discard, go_on, make_way, stand
+from jobspan.recording.spans.command_origin import command_identity, id_of, inherited_origin, origin_of_command
+from jobspan.recording.spans.program_command import discard, keep_on_record, resume, suspend_replaced, suspended
 from jobspan.recording.telemetry.instruments import Instruments, say_once_that_nothing_records, set_error
 
 _BETWEEN_SIGNS_NS = 1_000_000_000
@@ -53,12 +53,12 @@ class Commands:
 
     Args:
         instruments: what to write with.
-        look_around: called when a process begins a command: others may have left what they could not tell.
+        recover_some: called when a process begins a command: others may have left what they could not tell.
     """
 
-    def __init__(self, instruments: Instruments, look_around: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, instruments: Instruments, recover_some: Callable[[], None] = lambda: None) -> None:
         self._instruments = instruments
-        self._look_around = look_around
+        self._recover_some = recover_some
         self._sign_ns = 0
 
     def started(self, event: CommandStarted) -> None:
@@ -69,7 +69,7 @@ class Commands:
         if self._takes_over(event):
             return
         is_process = event.is_process or newest_of_process() is not None
-        make_way(event)
+        suspend_replaced(event)
         context, field = self._place(event)
         said = self._at_start(event)
         outer = command_of(context)
@@ -88,22 +88,22 @@ class Commands:
         command = OpenCommand(
             span,
             event.name,
-            origin_in(event, span, known, field),
+            origin_of_command(event, span, known, field),
             event.at_ns,
             outer,
             is_process=is_process,
         )
         open_commands.add(event.key, command)
-        said.update(whose(command))
-        span.set_attributes(whose(command))
+        said.update(command_identity(command))
+        span.set_attributes(command_identity(command))
         if event.is_current:
             command.enter(context)
         if command.is_process and outer is None:
-            wait_with(span)
+            share_with_trace(span)
         if span.is_recording():
-            stand(command)
+            keep_on_record(command)
             if command.is_process and outer is None:
-                self._look_around()
+                self._recover_some()
         self._instruments.logs.started(c.EVENT_COMMAND_STARTED, span, said, event.at_ns)
 
     def named(self, event: CommandNamed) -> None:
@@ -115,43 +115,43 @@ class Commands:
             command.origin = command.origin._replace(command_name=event.name)
         command.name = event.name
         command.span.update_name(event.name)
-        command.span.set_attributes(whose(command))
+        command.span.set_attributes(command_identity(command))
         if command.is_current:
             command.enter(otel_context.get_current())
         if command.span.is_recording():
-            flight_log.closed(command.span)
-            stand(command)
+            flight_log.clear(command.span)
+            keep_on_record(command)
 
     def finished(self, event: CommandFinished) -> None:
         """Write how it ended and the counts, and end the span."""
         command = open_commands.take(event.key)
-        aside.pop(event.key, None)
+        suspended.pop(event.key, None)
         if command is None:
             return
         try:
             if not command.is_discarded:
-                open_batches.end_those_of(command.span)
+                open_batches.end_batches_of(command.span)
                 self._end(command, event)
         finally:
             command.leave()
 
     def daemon_started(self, _: DaemonStarted) -> None:
         """Forget what was taken for a command, and let what follows begin traces of its own."""
-        aside.clear()
+        suspended.clear()
         # A command inside a job may well start a server: the job stays what it is.
         found = [command for command in open_commands.all() if not (command.is_in_job or command.is_discarded)]
         for command in found:
             discard(command)
         if found or newest_of_process() is not None:
             forget_parent()
-            wait_alone()
+            reset()
             leave_parent()
             otel_context.attach(Context())
 
     def program_started(self, event: ProgramStarted) -> None:
         """Put the command or job that starts another program into that one's environment."""
         if not _has_caller(otel_context.get_current()):
-            go_on()
+            resume()
         command = newest_of_process()
         was_used = command is not None and command.is_used
         context = _around(time.time_ns())
@@ -177,8 +177,8 @@ class Commands:
         incoming = propagation.read(event.carrier, Context())
         span, field = get_current_span(incoming.context), incoming.field
         if span.get_span_context().is_valid:
-            wait_with(span)
-            origin = told_origin(span, field, time.time_ns())
+            share_with_trace(span)
+            origin = inherited_origin(span, field, time.time_ns())
             work_for(OpenCommand(span, field.command_name or "", origin, time.time_ns(), None, is_process=True))
 
     def program_replaced(self, _: ProgramReplaced) -> None:
@@ -194,9 +194,9 @@ class Commands:
     def caller(self, at_ns: int) -> Context:
         """Return the caller's context; in a thread that has none, the command's that the process is there for."""
         context = _around(at_ns)
-        if not aside or _has_caller(context):
+        if not suspended or _has_caller(context):
             return context
-        go_on()
+        resume()
         return _around(at_ns)
 
     def count_publish(self, context: Context, command_id: str | None, at_ns: int, *, failed: bool) -> None:
@@ -209,7 +209,7 @@ class Commands:
         command.count(int(not failed), int(failed))
         if command.is_process and at_ns - self._sign_ns > _BETWEEN_SIGNS_NS:
             self._sign_ns = at_ns
-            flight_log.note(at_ns, 0)
+            flight_log.heartbeat(at_ns, 0)
 
     def _takes_over(self, event: CommandStarted) -> bool:
         """Go on with the span of what stood for the same work, where only programs that it started know of it."""
@@ -258,13 +258,13 @@ class Commands:
             if event.is_lost or event.signal is not None or event.exit_code:
                 kind = c.ERROR_COMMAND_LOST if event.is_lost else event.signal or str(event.exit_code)
                 set_error(span, text.type if text else kind, text.message if text else None)
-            flight_log.finished(span, event.at_ns)
+            flight_log.record_finished(span, event.at_ns)
         seconds = (event.at_ns - command.started_ns) / 1e9
         self._instruments.metrics.command_ended(command.name, span, seconds, event.exit_code)
         try:
             span.end(event.at_ns)
         finally:
-            flight_log.closed(span)
+            flight_log.clear(span)
 
 
 def _around(at_ns: int) -> Context:

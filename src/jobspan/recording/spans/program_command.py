@@ -1,6 +1,4 @@
-"""Which commands stand: what stands for a whole program makes way for a command that does the same work, and goes on
-after it.
-"""
+"""The command of a whole program: suspended for a command that does the same work, and resumed after it."""
 
 from __future__ import annotations
 
@@ -10,47 +8,47 @@ from collections.abc import Hashable
 from jobspan.events import CommandStarted
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.registry.open_commands import OpenCommand, newest_of_process, open_commands
-from jobspan.recording.spans.child_processes import keeper
+from jobspan.recording.spans.child_processes import supervisor
 
-aside: dict[Hashable | None, OpenCommand] = {}
+suspended: dict[Hashable | None, OpenCommand] = {}
 """What stood for a whole program and has made way."""
 
 
-def stand(command: OpenCommand) -> None:
+def keep_on_record(command: OpenCommand) -> None:
     """Keep a command where it survives this process."""
     if command.is_process:
         # A worker that started this process watches it for what the process is, not for its command.
-        flight_log.open(command.span, keeper=keeper())
-    flight_log.began(command.span, {}, is_safe=False)
+        flight_log.open(command.span, supervisor=supervisor())
+    flight_log.record_open(command.span, {}, is_safe=False)
 
 
 def discard(command: OpenCommand) -> None:
     """Make none of it: its span is never ended."""
     command.is_discarded = True
-    flight_log.closed(command.span)
+    flight_log.clear(command.span)
 
 
-def make_way(event: CommandStarted) -> None:
-    """Set aside what stood for the same work, unless it has caused something already: then it is the parent."""
+def suspend_replaced(event: CommandStarted) -> None:
+    """Set suspended what stood for the same work, unless it has caused something already: then it is the parent."""
     replaced = open_commands.get(event.replaces) if event.replaces is not None else None
     if replaced is not None and not replaced.is_used:
         open_commands.take(event.replaces)
         discard(replaced)
-        aside[event.replaces] = replaced
+        suspended[event.replaces] = replaced
 
 
-def go_on() -> None:
+def resume() -> None:
     """Let the program's own command go on once nothing stands for it any more; other threads may do the same."""
-    if not aside or newest_of_process() is not None:
+    if not suspended or newest_of_process() is not None:
         return
-    for key, command in list(aside.items()):
+    for key, command in list(suspended.items()):
         command.is_discarded = False
         open_commands.add(key, command)
         if command.span.is_recording():
-            stand(command)
-        aside.pop(key, None)
+            keep_on_record(command)
+        suspended.pop(key, None)
 
 
 if hasattr(os, "register_at_fork"):
     # What the child puts is the program's, whose command has to be there then.
-    os.register_at_fork(before=go_on, after_in_child=aside.clear)
+    os.register_at_fork(before=resume, after_in_child=suspended.clear)

@@ -22,13 +22,13 @@ from jobspan.recording.context import message_field, propagation
 from jobspan.recording.context.message_field import Members
 from jobspan.recording.context.origin import Origin, origin_of
 from jobspan.recording.context.otel_context import inside, span_in
-from jobspan.recording.context.trace_limits import CutOver, Verdict
+from jobspan.recording.context.trace_limits import TraceDecision, TraceLimiter
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.registry import open_batches
-from jobspan.recording.registry.open_batches import Summary
+from jobspan.recording.registry.open_batches import OpenBatch
 from jobspan.recording.registry.open_spans import OpenSpans
 from jobspan.recording.safety.interrupts import is_interrupt
-from jobspan.recording.sdk.reserved_ids import keeping
+from jobspan.recording.sdk.reserved_ids import use_span_id
 from jobspan.recording.spans import child_processes, orphaned_retry
 from jobspan.recording.spans.batch_spans import Batch, batch_of
 from jobspan.recording.spans.command_spans import Commands
@@ -43,17 +43,17 @@ class _OpenPublish(NamedTuple):
     series: Series | None
     command_id: str | None = None
     batch: Batch | None = None
-    summary: Summary | None = None
+    open_batch: OpenBatch | None = None
     event: PublishStarted | None = None
 
 
 class Publishes:
     """Writes publish spans: current while the call lasts, so that the broker client's spans hang beneath."""
 
-    def __init__(self, instruments: Instruments, commands: Commands, cut_over: CutOver) -> None:
+    def __init__(self, instruments: Instruments, commands: Commands, trace_limiter: TraceLimiter) -> None:
         self._instruments = instruments
         self._commands = commands
-        self._cut_over = cut_over
+        self._trace_limiter = trace_limiter
         self._open: OpenSpans[_OpenPublish] = OpenSpans()
 
     def started(self, event: PublishStarted) -> None:
@@ -64,13 +64,13 @@ class Publishes:
         if origin is None and event.job.attempt > 1:
             context = orphaned_retry.context_of(event, context)
             origin = origin_of(context)
-        called = instruments.wishes.of_call(event, origin)
+        called = instruments.options.for_publish(event, origin)
         job, options = event.job, called.over(event.options)
         if origin is not None:
             job = _in_workflow(event, origin, _as_scheduled(event, origin))
         if job is not event.job or options is not event.options:
             event = event._replace(job=job, options=options)
-        is_traced = instruments.wishes.are_traced(options, job.name)
+        is_traced = instruments.options.is_traced(options, job.name)
         trace_id = span_in(context).get_span_context().trace_id
         if is_traced and not trace_id and not instruments.has_sdk:
             event.carrier.pop(c.MEMBERS_FIELD, None)
@@ -93,7 +93,7 @@ class Publishes:
         _, job, carrier, at_ns, _ = event
         words: PublishWords | Literal[False] | None = job.pattern.prepared
         if words is None:
-            words = job.pattern.prepare(publish_attributes.words_of, instruments.wishes)
+            words = job.pattern.prepare(publish_attributes.words_of, instruments.options)
         context = self._commands.caller(at_ns)
         origin = origin_of(context)
         is_first = origin is None or (origin.job_id != job.id and origin.options is NOTHING)
@@ -125,29 +125,29 @@ class Publishes:
         origin: Origin | None,
         called: JobOptions,
         series: Series | None,
-        verdict: Verdict,
+        verdict: TraceDecision,
     ) -> None:
         members, batch = _members(event), batch_of(context)
         text = publish_attributes.field_of(event, origin, called, verdict, members)
-        summary, span = None, None
+        open_batch, span = None, None
         if verdict.is_summarised:
-            summary = open_batches.join(event, self._instruments, context, origin)
-            span = summary.span
+            open_batch = open_batches.add_publish(event, self._instruments, context, origin)
+            span = open_batch.span
         elif batch is not None and event.is_member:
-            with keeping(batch.next_promised()):
+            with use_span_id(batch.next_promised()):
                 span = self._start(event, context, origin, members)
         else:
             span = self._start(event, context, origin, members)
         if not span.get_span_context().is_valid:
             _pass_on(event, context, text)
             return
-        told = event if summary is not None else None
+        told = event if open_batch is not None else None
         command_id = _command_id(origin)
-        publish = _OpenPublish(span, outside, event.at_ns, series, command_id, batch, summary, told)
+        publish = _OpenPublish(span, outside, event.at_ns, series, command_id, batch, open_batch, told)
         self._begin(event, publish, context, text)
 
-    def _verdict(self, trace_id: int, origin: Origin | None, at_ns: int, *, is_counted: bool = True) -> Verdict:
-        return self._cut_over.count(
+    def _verdict(self, trace_id: int, origin: Origin | None, at_ns: int, *, is_counted: bool = True) -> TraceDecision:
+        return self._trace_limiter.count(
             trace_id,
             depth=origin.depth if origin is not None else 0,
             started_ns=origin.trace_started_ns if origin is not None else None,
@@ -164,7 +164,7 @@ class Publishes:
         # Remembered before it is current: an exception of another thread may land between any two lines.
         self._open.add(event.key, publish)
         otel_context.attach(here)
-        if publish.summary is None:
+        if publish.open_batch is None:
             if self._instruments.publish_hook is not None:
                 call_hook(self._instruments.publish_hook, span, whole(event.job))
             flight_log.began_inside(span)
@@ -176,10 +176,10 @@ class Publishes:
         if publish is None:
             return
         try:
-            if publish.summary is None:
+            if publish.open_batch is None:
                 self._end(publish.span, event)
             elif event.error is not None:
-                self._end(self._told_alone(publish), event)
+                self._end(self._reported_alone(publish), event)
         except Exception as raised:
             if not is_interrupt(raised):  # after one it is told again
                 self._open.take(event.key)
@@ -203,11 +203,11 @@ class Publishes:
         span, _ = start_span(tracer, name, context, SpanKind.PRODUCER, event.at_ns, describe)
         return span
 
-    def _told_alone(self, publish: _OpenPublish) -> Span:
-        """Return a span of its own for a publish of a summary that failed: failures are never summarised."""
-        assert publish.summary is not None  # noqa: S101 - for the type checker
+    def _reported_alone(self, publish: _OpenPublish) -> Span:
+        """Return a span of its own for a publish of a open_batch that failed: failures are never summarised."""
+        assert publish.open_batch is not None  # noqa: S101 - for the type checker
         assert publish.event is not None  # noqa: S101 - for the type checker
-        open_batches.take_back(publish.summary)
+        open_batches.remove_publish(publish.open_batch)
         context = otel_context.get_current()
         span = self._start(publish.event, context, origin_of(context), None)
         call_hook(self._instruments.publish_hook, span, publish.event.job)
@@ -215,7 +215,7 @@ class Publishes:
 
     def _end(self, span: Span, event: PublishFinished) -> None:
         if not span.is_recording():
-            flight_log.closed(span)  # an interrupt may have kept it from that when it ended
+            flight_log.clear(span)  # an interrupt may have kept it from that when it ended
             return
         if not child_processes.has_published:
             child_processes.first_publish(span)
@@ -223,11 +223,11 @@ class Publishes:
             text = self._instruments.exception_text(event.error)
             set_error(span, text.type, text.message)
             self._instruments.record_exception(span, text, c.EVENT_SEND_EXCEPTION, event.at_ns)
-        flight_log.finished(span, event.at_ns)
+        flight_log.record_finished(span, event.at_ns)
         try:
             span.end(event.at_ns)
         finally:
-            flight_log.closed(span)
+            flight_log.clear(span)
 
 
 def _pass_on(event: PublishStarted | PublishByPattern, context: Context, text: str) -> None:

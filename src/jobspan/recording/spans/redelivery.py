@@ -10,14 +10,14 @@ from jobspan.recording.context import links
 from jobspan.recording.journal.flight_log import flight_log
 
 
-class Untold(NamedTuple):
+class MissingLostRun(NamedTuple):
     """A job delivered again, and which attempt, whose lost run nobody had told when its next one began."""
 
     job_id: str | None
     attempt: int
 
 
-def lost_before(event: RunStarted, job_id: str | None) -> tuple[str, str] | None:
+def find_lost_run(event: RunStarted, job_id: str | None) -> tuple[str, str] | None:
     """Return trace and span id of this attempt's run before, which was lost; None when nobody knows of one."""
     if not event.is_safe and not event.job.is_redelivered:
         return None
@@ -27,13 +27,13 @@ def lost_before(event: RunStarted, job_id: str | None) -> tuple[str, str] | None
     return lost.trace_id, lost.span_id
 
 
-def untold(event: RunStarted, lost: tuple[str, str] | None, kind: str) -> Untold | None:
+def missing(event: RunStarted, lost: tuple[str, str] | None, kind: str) -> MissingLostRun | None:
     """Return what is still to be found of a lost run; None when it is found, or there was none."""
     is_wanted = event.job.is_redelivered and lost is None and kind != "none"
-    return Untold(event.job.id, event.job.attempt) if is_wanted else None
+    return MissingLostRun(event.job.id, event.job.attempt) if is_wanted else None
 
 
-def link_late(span: Span, missing: Untold) -> None:
+def link_if_found(span: Span, missing: MissingLostRun) -> None:
     """Link to the lost run if it has been told by now: a broker may deliver again sooner than a death is told."""
     lost = flight_log.lost_run_of(missing.job_id)
     if lost is not None and lost.attempt == missing.attempt:

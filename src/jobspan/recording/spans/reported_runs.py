@@ -16,7 +16,7 @@ from jobspan.recording.telemetry.instruments import Instruments, say_once_that_n
 from jobspan.recording.telemetry.span_status import set_status
 
 
-class ToldRuns:
+class ReportedRuns:
     """Writes run spans from one event each, begun and ended at once, never current."""
 
     def __init__(self, instruments: Instruments) -> None:
@@ -65,10 +65,10 @@ class ToldRuns:
         self._end(span, event, event.error_type)
 
     def _start(self, began: RunStarted, incoming: Incoming) -> Span | None:
-        wanted = self._instruments.wishes.of_run(began, incoming.field)
-        if not self._instruments.wishes.are_traced(wanted, began.job.name):
+        wanted = self._instruments.options.for_run(began, incoming.field)
+        if not self._instruments.options.is_traced(wanted, began.job.name):
             return None
-        kind = self._instruments.wishes.relation(wanted)
+        kind = self._instruments.options.relation(wanted)
         return self._instruments.tracer.start_span(
             job_attributes.span_name(c.OPERATION_RUN, began.job.name),
             context=links.parent_of(incoming, kind),

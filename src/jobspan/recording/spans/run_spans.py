@@ -33,9 +33,9 @@ from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.registry import open_batches
 from jobspan.recording.registry.open_spans import OpenSpans
 from jobspan.recording.safety.interrupts import is_interrupt
-from jobspan.recording.sdk.span_start import Said, add
+from jobspan.recording.sdk.span_start import SpanStart, add
 from jobspan.recording.spans import redelivery
-from jobspan.recording.spans.redelivery import Untold
+from jobspan.recording.spans.redelivery import MissingLostRun
 from jobspan.recording.telemetry import active_runs
 from jobspan.recording.telemetry.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.telemetry.series import Series
@@ -49,10 +49,10 @@ class _OpenRun(NamedTuple):
     prefetched_s: float | None
     cost: RunCost
     series: Series | None = None
-    untold: Untold | None = None
+    missing: MissingLostRun | None = None
 
 
-_UNSAID: Said = {}, (), None
+_UNSAID: SpanStart = {}, (), None
 
 
 class RunSpans:
@@ -78,7 +78,7 @@ class RunSpans:
         _, job, _, at_ns, _, _ = event
         words: RunWords | Literal[False] | None = job.pattern.prepared
         if words is None:
-            words = job.pattern.prepare(run_start_attributes.words_of, self._instruments.wishes)
+            words = job.pattern.prepare(run_start_attributes.words_of, self._instruments.options)
         if not words or not self._instruments.has_sdk:
             self.started(event.whole())
             return
@@ -88,7 +88,7 @@ class RunSpans:
             self._started(event.whole(), outside, incoming)
             return
         series = self._instruments.metrics.of_run(example, example.job.queue)
-        lost = redelivery.lost_before(example, job.id) if example.is_safe else None
+        lost = redelivery.find_lost_run(example, job.id) if example.is_safe else None
         describe = partial(run_start_attributes.of_run_by_pattern, words.attributes, event, incoming, outside, lost)
         tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
         span, said = start_span(
@@ -100,16 +100,16 @@ class RunSpans:
             self._started(event.whole(), outside, incoming)
 
     def _started(self, event: RunStarted, outside: Context, incoming: Incoming) -> None:
-        wanted = self._instruments.wishes.of_run(event, incoming.field)
-        kind = self._instruments.wishes.relation(wanted)
+        wanted = self._instruments.options.for_run(event, incoming.field)
+        kind = self._instruments.options.relation(wanted)
         context = links.parent_of(incoming, kind, eager=event.eager)
         job = lineage.as_published(event.job, incoming.field)
         series = self._instruments.metrics.of_run(event, job.queue)
-        if not self._instruments.wishes.are_traced(wanted, job.name):
+        if not self._instruments.options.is_traced(wanted, job.name):
             origin = PendingRun(event.job, incoming, kind, event.at_ns, INVALID_SPAN, event.eager)
             self._pass_on(event, outside, origin, context, series)
             return
-        lost = redelivery.lost_before(event, event.job.id)
+        lost = redelivery.find_lost_run(event, event.job.id)
         describe = partial(run_start_attributes.of_run, event, incoming, job, wanted, kind, outside, lost)
         name = job_attributes.span_name(c.OPERATION_RUN, job.name)
         tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
@@ -121,28 +121,28 @@ class RunSpans:
             origin = PendingRun(event.job, incoming, kind, event.at_ns, INVALID_SPAN, event.eager)
             self._pass_on(event, outside, origin, incoming.context, series)
             return
-        untold = redelivery.untold(event, lost, kind)
-        self._begin(event, event, span, said, incoming, kind, wanted, outside, series, untold)
+        missing = redelivery.missing(event, lost, kind)
+        self._begin(event, event, span, said, incoming, kind, wanted, outside, series, missing)
 
     def _begin(
         self,
         event: RunStarted | RunByPattern,
         example: RunStarted,
         span: Span,
-        said: Said | None,
+        said: SpanStart | None,
         incoming: Incoming,
         kind: str,
         wanted: JobOptions,
         outside: Context,
         series: Series | None,
-        untold: Untold | None,
+        missing: MissingLostRun | None,
     ) -> None:
         """Make a span that has just been started current, and measure from now on.
 
         ``example`` is the event, or one that says the same but for ids and times.
         """
         attributes, _, prefetched_s = said or _UNSAID
-        run = _OpenRun(span, outside, event.at_ns, prefetched_s, RunCost(), series, untold)
+        run = _OpenRun(span, outside, event.at_ns, prefetched_s, RunCost(), series, missing)
         origin = PendingRun(event.job, incoming, kind, event.at_ns, span, example.eager)
         inside = inside_with(span, incoming.context, ORIGIN, origin)
         # Remembered before it is current: an exception of another thread may land between any two lines.
@@ -162,10 +162,10 @@ class RunSpans:
     ) -> None:
         """Let everybody know of a run that has just begun."""
         if example.eager:
-            flight_log.leave_out(run.span)
+            flight_log.exclude(run.span)
         elif flight_log.is_on:
-            flight_log.began(
-                run.span, run_end_attributes.told_at_the_end(run.cost, run.prefetched_s), is_safe=example.is_safe
+            flight_log.record_open(
+                run.span, run_end_attributes.reported_at_the_end(run.cost, run.prefetched_s), is_safe=example.is_safe
             )
             if flight_log.name is not None:
                 run.cost.measure_each_second()
@@ -196,7 +196,7 @@ class RunSpans:
         if run is None:
             return
         try:
-            open_batches.end_those_of(run.span)
+            open_batches.end_batches_of(run.span)
             is_recorded = run.span.is_recording()
             is_wanted = event.has_run and (is_recorded or run.series is not None)
             costs = run_end_attributes.of_costs(run.cost, run.prefetched_s) if is_wanted else {}
@@ -214,7 +214,7 @@ class RunSpans:
 
     def _forget(self, key: Hashable, run: _OpenRun) -> None:
         run.cost.end()
-        flight_log.closed(run.span)
+        flight_log.clear(run.span)
         self._open.take(key)
 
     def _measured(self, run: _OpenRun, series: Series, event: RunFinished, costs: dict[str, Any]) -> None:
@@ -229,7 +229,7 @@ class RunSpans:
         at_ns = event.at_ns if event.has_run else run.started_ns
         try:
             self._describe(run, event, at_ns, costs)
-            flight_log.finished(run.span, at_ns)
+            flight_log.record_finished(run.span, at_ns)
         except Exception as error:
             # What can be said is said; only an interrupt leaves the span open, and is followed by a second attempt.
             if not is_interrupt(error):
@@ -238,8 +238,8 @@ class RunSpans:
         run.span.end(at_ns)
 
     def _describe(self, run: _OpenRun, event: RunFinished, at_ns: int, costs: dict[str, Any]) -> None:
-        if run.untold is not None:
-            redelivery.link_late(run.span, run.untold)
+        if run.missing is not None:
+            redelivery.link_if_found(run.span, run.missing)
         add(run.span, run_end_attributes.of_end(event, costs))
         if event.error is None and event.outcome is Outcome.SUCCEEDED:
             return

@@ -19,7 +19,7 @@ from jobspan import conventions as c
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.telemetry.series import Series, job_attributes
 
-KEEPER_COUNTS = "_JOBSPAN_KEEPER_COUNTS"
+SUPERVISOR_COUNTS = "_JOBSPAN_SUPERVISOR_COUNTS"
 """Environment variable by which a worker's main process tells its children that it reports their open runs."""
 
 _Key = tuple[tuple[str, Any], ...]
@@ -50,7 +50,7 @@ def report(table: Any) -> None:
 def report_children(open_spans: Callable[[], Iterable[Any]]) -> None:
     """Report the runs among the open spans (``SpanRecord``) of the processes that this one watches."""
     _in_children[:] = [open_spans]
-    os.environ[KEEPER_COUNTS] = "1"
+    os.environ[SUPERVISOR_COUNTS] = "1"
 
 
 def observations(_: CallbackOptions) -> Iterable[Observation]:
@@ -61,7 +61,7 @@ def observations(_: CallbackOptions) -> Iterable[Observation]:
 
 
 def _own() -> Iterable[_Key]:
-    is_reported_above = KEEPER_COUNTS in os.environ
+    is_reported_above = SUPERVISOR_COUNTS in os.environ
     for table in list(_tables):
         for run in table.all():
             if run.series is not None and not (is_reported_above and flight_log.is_kept(run.span)):

@@ -24,11 +24,11 @@ from opentelemetry.trace import (
 from jobspan import conventions as c
 from jobspan.jobs import Job
 from jobspan.recording.attributes.exception_text import ExceptionText, describe
-from jobspan.recording.context.option_resolver import Wishes
+from jobspan.recording.context.option_resolver import OptionResolver
 from jobspan.recording.safety import dropped
 from jobspan.recording.safety.interrupts import is_interrupt
-from jobspan.recording.sdk.sampling import Unseen
-from jobspan.recording.sdk.span_start import Beginnings
+from jobspan.recording.sdk.sampling import DropPrediction
+from jobspan.recording.sdk.span_start import SpanStarter
 from jobspan.recording.telemetry.log_events import LogEvents
 from jobspan.recording.telemetry.metrics import Metrics
 from jobspan.settings import Settings
@@ -53,12 +53,12 @@ class Instruments:
         run_hook: UserHook | None = None,
     ) -> None:
         self.settings = settings
-        self.wishes = Wishes(settings)
+        self.options = OptionResolver(settings)
         self.publish_hook, self.run_hook = publish_hook, run_hook
         self._tracer = get_tracer(c.SCOPE, version, tracer_provider, schema_url=c.SCHEMA_URL)
         self._has_own_ids = self._has_sdk = False
-        self._unseen = Unseen()
-        self.beginnings = Beginnings()
+        self._unseen = DropPrediction()
+        self.beginnings = SpanStarter()
         self.logs = LogEvents(settings, version, logger_provider)
         meter = get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL)
         dropped.observe_with(meter)
@@ -78,7 +78,7 @@ class Instruments:
             self._has_sdk = not isinstance(_real(self._tracer), NoOpTracer)
         return self._has_sdk
 
-    def is_unseen_below(self, parent: SpanContext) -> bool:
+    def will_be_dropped(self, parent: SpanContext) -> bool:
         """Say whether nobody would look at a span below this one; below none, if that is not valid."""
         has_sdk = self._has_sdk or self.has_sdk
         return not has_sdk or self._unseen.is_dropped(self._tracer, parent)

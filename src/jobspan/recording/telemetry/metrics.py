@@ -18,9 +18,9 @@ from jobspan import conventions as c
 from jobspan.events import JobDropped, PublishStarted, RunFinished, RunLost, RunStarted
 from jobspan.jobs import Job, Outcome
 from jobspan.recording.context.otel_context import inside
-from jobspan.recording.sdk.inherited_values import forget_values, has_readers
+from jobspan.recording.sdk.inherited_values import forget_values, has_exporter
 from jobspan.recording.telemetry import active_runs, process_counts
-from jobspan.recording.telemetry.series import Series, few_error_types, job_attributes, series_of
+from jobspan.recording.telemetry.series import Series, job_attributes, limit_error_type, series_of
 
 _ROWS = {row.name: row for row in c.METRICS}
 _NOWHERE = Context()
@@ -68,7 +68,7 @@ class Metrics:
     def published(self, series: Series, span: Span, seconds: float, error_type: str | None) -> None:
         """Measure a publish that has ended."""
         if self._instruments is not None:
-            said = series.publish(few_error_types(error_type))
+            said = series.publish(limit_error_type(error_type))
             self._instruments.publish.record(max(0.0, seconds), said, _inside(span))
 
     def waited(self, series: Series, span: Span, attributes: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Metrics:
         made = self._instruments
         if made is None:
             return
-        error, inside = few_error_types(error), _inside(span)
+        error, inside = limit_error_type(error), _inside(span)
         if event.has_run:
             made.run.record(max(0.0, seconds), series.end(event.outcome, event.final, error), inside)
             prefetched, cpu_s = costs.get(c.JOBSPAN_JOB_WAIT_PREFETCHED), costs.get(c.JOBSPAN_JOB_CPU_TIME)
@@ -135,7 +135,7 @@ class Metrics:
         if self.is_on and self._instruments is not None:
             names = _ROWS[c.METRIC_PROCESS_DURATION].attributes
             said = {name: attributes[name] for name in names if name in attributes} | active_runs.of_record(attributes)
-            error = few_error_types(said.get(c.ERROR_TYPE))
+            error = limit_error_type(said.get(c.ERROR_TYPE))
             self._instruments.run.record(max(0.0, seconds), _with_error(said, error), _NOWHERE)
 
     def cut_off(self, said: dict[str, Any], outcome: Outcome, *, final: bool, reason: str | None) -> None:
@@ -158,7 +158,7 @@ class Metrics:
 
     def _are_found(self) -> bool:
         meter = getattr(self._meter, "_real_meter", self._meter)
-        if meter is None or isinstance(meter, NoOpMeter) or not has_readers(meter):
+        if meter is None or isinstance(meter, NoOpMeter) or not has_exporter(meter):
             return False
         self._instruments = _Instruments(meter)
         return True

@@ -13,7 +13,7 @@ _MOST = 2048
 _MOST_NAMES = 200
 
 
-class Few:
+class CardinalityLimit:
     """Lets so many names through, the first that come, and calls all others by one name."""
 
     def __init__(self, others: str) -> None:
@@ -82,7 +82,11 @@ class Series:
 
 
 _series: dict[tuple[Any, ...], Series] = {}
-_unknown_names, _queues, _error_types = Few(c.OTHER_JOB), Few(c.OTHER_JOB), Few(c.ERROR_OTHER)
+_unknown_names, _queues, _error_types = (
+    CardinalityLimit(c.OTHER_JOB),
+    CardinalityLimit(c.OTHER_JOB),
+    CardinalityLimit(c.ERROR_OTHER),
+)
 
 
 def series_of(job: Job, broker: Broker, *, is_known: bool) -> Series:
@@ -110,7 +114,7 @@ def job_attributes(framework: str, name: str | None, queue: str) -> Attributes:
     }
 
 
-def few_error_types(error_type: str | None) -> str | None:
+def limit_error_type(error_type: str | None) -> str | None:
     """Return an ``error.type``; past two hundred different ones ``_OTHER``, for classes may be made at run time."""
     return None if error_type is None else _error_types.of(error_type)
 

@@ -17,19 +17,19 @@ from jobspan.job_options import NOTHING, chosen_around
 from jobspan.recording.context import message_field, propagation
 from jobspan.recording.context.origin import Origin, origin_of
 from jobspan.recording.context.otel_context import inside, span_in
-from jobspan.recording.context.trace_limits import CutOver
+from jobspan.recording.context.trace_limits import TraceLimiter
 from jobspan.recording.registry.open_commands import open_commands
 from jobspan.recording.spans.batch_spans import batch_of
-from jobspan.recording.spans.program_command import aside
+from jobspan.recording.spans.program_command import suspended
 from jobspan.recording.telemetry.instruments import Instruments
 
 
 class Passing:
     """Decides for each publish, before more is known of it than its carrier."""
 
-    def __init__(self, instruments: Instruments, cut_over: CutOver) -> None:
+    def __init__(self, instruments: Instruments, trace_limiter: TraceLimiter) -> None:
         self._instruments = instruments
-        self._cut_over = cut_over
+        self._trace_limiter = trace_limiter
 
     def publish(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
         """Let the first attempt of a job, due at once and put by no schedule, pass on what came to its caller.
@@ -45,17 +45,17 @@ class Passing:
         """
         instruments, context = self._instruments, otel_context.get_current()
         caller = span_in(context).get_span_context()
-        if not is_unseen_below(instruments, caller):
+        if not will_be_dropped(instruments, caller):
             return False
         if c.MEMBERS_FIELD in carrier or batch_of(context) is not None:
             return False
-        if open_commands or aside or chosen_around() is not NOTHING:
+        if open_commands or suspended or chosen_around() is not NOTHING:
             return False
         origin = origin_of(context)
         if origin is not None and (origin.job_id in (None, job_id) or origin.options is not NOTHING):
             return False
         if caller.is_valid:
-            verdict = self._cut_over.count(
+            verdict = self._trace_limiter.count(
                 caller.trace_id,
                 depth=origin.depth if origin is not None else 0,
                 started_ns=origin.trace_started_ns if origin is not None else None,
@@ -73,11 +73,11 @@ class Passing:
         return True
 
 
-def is_unseen_below(instruments: Instruments, parent: SpanContext) -> bool:
+def will_be_dropped(instruments: Instruments, parent: SpanContext) -> bool:
     """Say whether what begins below a span is recorded and counted by nobody, and the span is not sampled."""
     if parent.trace_flags & 1 and instruments.has_sdk:
         return False  # the SDK's own unsampled span would have to be made
-    if not instruments.is_unseen_below(parent) or instruments.metrics.is_on:
+    if not instruments.will_be_dropped(parent) or instruments.metrics.is_on:
         return False
     return bool(is_instrumentation_enabled())
 

@@ -19,13 +19,13 @@ from jobspan.recording.context import message_field, otel_context, propagation
 from jobspan.recording.context.origin import ORIGIN, UNKNOWN, Origin
 from jobspan.recording.context.propagation import Incoming
 from jobspan.recording.context.run_origin import origin_of_run
-from jobspan.recording.registry.unrecorded_run import Unrecorded
+from jobspan.recording.registry.unrecorded_run import UnrecordedRun
 from jobspan.recording.telemetry.instruments import Instruments
 from jobspan.recording.unsampled.idle import is_idle
-from jobspan.recording.unsampled.unsampled_publishes import is_unseen_below
+from jobspan.recording.unsampled.unsampled_publishes import will_be_dropped
 
 
-class PassingRuns:
+class UnsampledRuns:
     """Decides for each run, before more is known of it than its carrier."""
 
     def __init__(self, instruments: Instruments) -> None:
@@ -40,7 +40,7 @@ class PassingRuns:
         at_ns: int,
         *,
         eager: bool = False,
-    ) -> Unrecorded | None:
+    ) -> UnrecordedRun | None:
         """Return a run that nobody records, and that is to be begun; None: somebody might.
 
         Args:
@@ -52,14 +52,14 @@ class PassingRuns:
         """
         instruments = self._instruments
         if not instruments.has_sdk and is_idle(instruments, carrier):
-            return Unrecorded(job)
+            return UnrecordedRun(job)
         if eager or not self._is_nested or options is not NOTHING or message_field.decides(carrier.get(c.FIELD)):
             return None
         found = propagation.peek(carrier, Context())
         if found is None:
             return None
         context, publisher = found
-        if not is_unseen_below(instruments, publisher):
+        if not will_be_dropped(instruments, publisher):
             return None
         inside = context
         if not publisher.is_valid:
@@ -67,10 +67,10 @@ class PassingRuns:
             if span is None:
                 return None
             inside = otel_context.inside(span, context)
-        return PassedBy(job, carrier, Incoming(context, publisher, message_field.NOTHING), inside, at_ns)
+        return UnsampledRun(job, carrier, Incoming(context, publisher, message_field.NOTHING), inside, at_ns)
 
 
-class PassedBy(Unrecorded):
+class UnsampledRun(UnrecordedRun):
     """A run whose message's context is current, and where it came from if somebody asks.
 
     That context may outlive the run, in a thread that the job starts: then it is worked out at the end, so that nothing

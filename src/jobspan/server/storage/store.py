@@ -88,12 +88,12 @@ class Store:
         if spans:
             self._add_spans(spans)
         if started:
-            new, _ = _told_apart(started, self._same_ids("started", started, 0))
+            new, _ = _split_known(started, self._same_ids("started", started, 0))
             self._insert("started", COLUMNS, new, made=_HEADS)
         self._insert("exceptions", EXCEPTION_COLUMNS, [row for batch in batches for row in batch.exceptions])
 
     def _add_spans(self, spans: list[Row]) -> None:
-        new, conflicts = _told_apart(spans, self._same_ids("spans", spans, _CONFLICT_WINDOW_NS))
+        new, conflicts = _split_known(spans, self._same_ids("spans", spans, _CONFLICT_WINDOW_NS))
         self._insert("spans", COLUMNS, new, made=_HEADS)
         self._count(duplicates=len(spans) - len(new), conflicts=conflicts)
         self.connection.execute(_FORGET_STARTED)
@@ -155,7 +155,7 @@ _HEADS = "".join(f", {head}" for head in HEADS.values())
 _CONTENT_NAMES = ", ".join(name for name, _ in CONTENT_COLUMNS)
 
 
-def _told_apart(rows: list[Row], kept: list[Row]) -> tuple[list[Row], int]:
+def _split_known(rows: list[Row], kept: list[Row]) -> tuple[list[Row], int]:
     """Return the rows whose content is new, and how many of them have the id of another."""
     contents: dict[SpanKey, list[Row]] = {}
     for content in kept:

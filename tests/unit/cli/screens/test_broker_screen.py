@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jobspan.cli.app import jobspan
 from jobspan.cli.documents.broker_documents import BROKER_KEYS, FINDING_KEYS, QUEUE_KEYS, WORKER_KEYS
-from jobspan.cli.world import World
+from jobspan.cli.world import Environment
 from jobspan.errors import BackendError
 from unit.cli.sample import NOW, night
 from unit.cli.twin import Twin
@@ -29,7 +29,7 @@ def typed(*words: str, broker: TwinBroker | None = None, backend: Any = None, **
             raise backend
         return backend  # type: ignore[no-any-return]  # the test's own
 
-    world = World(
+    world = Environment(
         open_backend=open_backend,
         open_broker=lambda *_: broker or TwinBroker(),
         has_default_store=lambda: backend is not None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobspan.cli.terminal.sanitize import tame_block, tame_line
+from jobspan.cli.terminal.sanitize import sanitize_line, tame_block
 from jobspan.cli.terminal.units import counted, duration, size
 
 
@@ -57,7 +57,9 @@ def test_one_thing_is_not_many() -> None:
 
 
 def test_control_and_direction_characters_become_their_codes() -> None:
-    assert tame_line("a\x1b[31m\tb\r\nc\x00\x9b\u202e\u2028\ud800é漢") == r"a\x1b[31m b c\x00\x9b\u202e\u2028\ud800é漢"
+    assert (
+        sanitize_line("a\x1b[31m\tb\r\nc\x00\x9b\u202e\u2028\ud800é漢") == r"a\x1b[31m b c\x00\x9b\u202e\u2028\ud800é漢"
+    )
 
 
 def test_a_block_keeps_its_lines_and_nothing_else() -> None:

@@ -11,7 +11,7 @@ import os, sys, time
 from opentelemetry.trace import NonRecordingSpan, NoOpTracerProvider, SpanContext, set_tracer_provider
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.sdk import flush
-from jobspan.recording.journal.circuit_breaker import wait_alone, wait_with
+from jobspan.recording.journal.circuit_breaker import reset, share_with_trace
 
 class Collector(NoOpTracerProvider):
     answers = False
@@ -24,7 +24,7 @@ def leave(trace_id, answers):
     child = os.fork()
     if not child:
         collector.answers = answers
-        wait_with(NonRecordingSpan(SpanContext(trace_id, 1, False))) if trace_id else wait_alone()
+        share_with_trace(NonRecordingSpan(SpanContext(trace_id, 1, False))) if trace_id else reset()
         began_s = time.monotonic()
         flush.flush_and_leave()
         os._exit(time.monotonic() - began_s > 0.5)

@@ -21,7 +21,7 @@ from opentelemetry.trace import set_tracer_provider
 from jobspan.events import CommandFinished, CommandStarted
 from jobspan.recording import Recorder
 from jobspan.recording.journal.flight_log import flight_log
-from jobspan.recording.safety.interrupts import let_through
+from jobspan.recording.safety.interrupts import register_interrupt
 from jobspan.recording.sdk.flush import flush
 from jobspan.settings import Settings
 from support.soft_limits import SoftTimeLimitExceeded, interrupt_at
@@ -34,7 +34,7 @@ class Raises(SpanProcessor):
     def on_end(self, span):
         raise ValueError("theirs")
 
-let_through(SoftTimeLimitExceeded)
+register_interrupt(SoftTimeLimitExceeded)
 provider = TracerProvider()
 provider.add_span_processor(BatchSpanProcessor(Told()))
 set_tracer_provider(provider)

@@ -92,10 +92,10 @@ from unit.recording.builders import run_started
 folder = Path(sys.argv[1])
 folder.mkdir(mode=0o700, exist_ok=True)
 
-def child(number, keeper=""):
+def child(number, supervisor=""):
     pid = os.fork()
     if pid == 0:
-        file = FlightFile(folder, keeper)
+        file = FlightFile(folder, supervisor)
         for each in range(1_200):
             file.write(layout.FINISHED, record(1 + number * 1_200 + each, "x")._replace(kind=0))
         os.kill(os.getpid(), signal.SIGKILL)

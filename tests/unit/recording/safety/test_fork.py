@@ -57,12 +57,12 @@ def test_a_child_neither_ends_nor_counts_what_is_its_parents_and_measures_itself
 
 IN_THE_MIDST = """
 import os, signal, sys, threading
-from jobspan.recording.context.trace_limits import CutOver
+from jobspan.recording.context.trace_limits import TraceLimiter
 
-cut_over = CutOver(10)
+trace_limiter = TraceLimiter(10)
 
 def put():
-    cut_over.count(1, depth=0, started_ns=1, at_ns=1)
+    trace_limiter.count(1, depth=0, started_ns=1, at_ns=1)
 
 def in_the_midst(do):
     def trace(frame, event, _):
@@ -115,7 +115,7 @@ def kept(folder, at_line):
     log, left = FlightLog(), at_line
     log.configure(folder, provider)
     run, other = (provider.get_tracer("jobs").start_span(name) for name in names)
-    signal.signal(signal.SIGUSR1, lambda *_: log.began(other, {}, is_safe=False))
+    signal.signal(signal.SIGUSR1, lambda *_: log.record_open(other, {}, is_safe=False))
 
     def trace(frame, event, _):
         nonlocal left
@@ -129,11 +129,11 @@ def kept(folder, at_line):
 
     signal.alarm(20)
     sys.settrace(trace)
-    log.began(run, {}, is_safe=False)
+    log.record_open(run, {}, is_safe=False)
     sys.settrace(None)
     assert len(list(Path(folder).iterdir())) == 1
-    log.began(other, {}, is_safe=False)
-    return left < 0, {each.span.name for each in reading.peek(log.open().path).left}
+    log.record_open(other, {}, is_safe=False)
+    return left < 0, {each.span.name for each in reading.peek(log.open().path).records}
 
 for line in count():
     with tempfile.TemporaryDirectory() as folder:

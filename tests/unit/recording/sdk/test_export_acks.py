@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from jobspan.recording import Recorder
-from jobspan.recording.sdk.export_acks import confirm_to
+from jobspan.recording.sdk.export_acks import watch_exporters
 from jobspan.settings import Settings
 from unit.recording.builders import run_finished, run_started
 
@@ -39,7 +39,7 @@ def test_an_exporter_that_cannot_be_heard_sends_every_run_all_the_same(tmp_path:
     tell(run_started())
     tell(run_finished())
     assert closed.sent == ["run send_mail"]
-    assert confirm_to(lambda _: None, provider) == 0
+    assert watch_exporters(lambda _: None, provider) == 0
 
 
 class Silent(InMemorySpanExporter):
@@ -57,7 +57,7 @@ def test_what_an_exporter_without_an_answer_has_taken_has_arrived() -> None:
     arrived: list[int] = []
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(Silent()))
-    confirm_to(arrived.extend, provider)
+    watch_exporters(arrived.extend, provider)
     works, fails = (provider.get_tracer("test").start_span(name) for name in ("works", "fails"))
     works.end()
     fails.end()
@@ -66,6 +66,6 @@ def test_what_an_exporter_without_an_answer_has_taken_has_arrived() -> None:
 
 def test_an_exporter_that_a_provider_is_given_later_is_heard() -> None:
     provider = TracerProvider()
-    assert confirm_to(lambda _: None, provider) == 0
+    assert watch_exporters(lambda _: None, provider) == 0
     provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
-    assert [confirm_to(lambda _: None, provider) for _ in range(2)] == [1, 1]
+    assert [watch_exporters(lambda _: None, provider) for _ in range(2)] == [1, 1]

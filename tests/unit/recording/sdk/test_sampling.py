@@ -29,7 +29,7 @@ from opentelemetry.trace import (
 
 from jobspan import conventions as c
 from jobspan.recording import Recorder
-from jobspan.recording.sdk.sampling import Unseen
+from jobspan.recording.sdk.sampling import DropPrediction
 from jobspan.settings import Settings
 from jobspan.testing import a_publish, a_run
 from unit.recording.samplers import Watching
@@ -71,13 +71,13 @@ UNSAMPLED = ["unsampled, remote", "unsampled, local"]
 )
 def test_only_what_no_sampler_looks_at_is_dropped_unseen(sampler: Sampler, unseen: list[str]) -> None:
     tracer = TracerProvider(sampler=sampler).get_tracer("test")
-    asked = Unseen()
+    asked = DropPrediction()
     assert [name for name, context in CONTEXTS.items() if asked.is_dropped(tracer, parent_in(context))] == unseen
     assert not any(tracer.start_span("one", context=CONTEXTS[name]).is_recording() for name in unseen)
 
 
 def test_without_the_sdk_nothing_is_known() -> None:
-    assert not Unseen().is_dropped(get_tracer("test"), INVALID_SPAN_CONTEXT)
+    assert not DropPrediction().is_dropped(get_tracer("test"), INVALID_SPAN_CONTEXT)
 
 
 def test_a_sampler_that_looks_is_told_attributes_and_links() -> None:

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
-from jobspan.recording.sdk.span_start import Beginnings, add, add_link
+from jobspan.recording.sdk.span_start import SpanStarter, add, add_link
 from unit.recording.samplers import Watching
 
 PLAIN = {"text": "receipt", "number": 3, "share": 0.5, "is": True}
@@ -40,9 +40,9 @@ class Looking(SpanProcessor):
         self.seen.append(dict(span.attributes))
 
 
-def begun(tracer: Any, said: dict[str, Any], name: str = "a", beginnings: Beginnings | None = None) -> Span:
+def begun(tracer: Any, said: dict[str, Any], name: str = "a", beginnings: SpanStarter | None = None) -> Span:
     """Return a span that begins with these attributes, as ours do."""
-    ours = beginnings or Beginnings()
+    ours = beginnings or SpanStarter()
     span, _ = ours.start_span(tracer, name, Context(), SpanKind.CONSUMER, 1, lambda: (said, (), None))
     return span
 
@@ -112,7 +112,7 @@ def test_a_sampler_of_the_users_sees_what_a_span_begins_with() -> None:
 
 
 def test_a_processor_of_the_users_sees_what_a_span_begins_with_also_when_it_comes_late() -> None:
-    provider, beginnings, looking = TracerProvider(shutdown_on_exit=False), Beginnings(), Looking()
+    provider, beginnings, looking = TracerProvider(shutdown_on_exit=False), SpanStarter(), Looking()
     provider.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
     tracer = provider.get_tracer("jobspan")
 
@@ -196,7 +196,7 @@ class Keeping:
 
 @pytest.mark.parametrize("around", [Masking, Keeping])
 def test_what_stands_around_the_sdks_tracer_and_spans_sees_all_that_is_said(around: Any) -> None:
-    exporter, provider, beginnings = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False), Beginnings()
+    exporter, provider, beginnings = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False), SpanStarter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = around(provider.get_tracer("jobspan"))
 
@@ -204,7 +204,7 @@ def test_what_stands_around_the_sdks_tracer_and_spans_sees_all_that_is_said(arou
     add(span, {"then": 2})
     span.end(2)
 
-    assert beginnings.are_seen(tracer)
+    assert beginnings.needs_attributes_at_start(tracer)
     (found,) = exporter.get_finished_spans()
     assert dict(found.attributes or {}) == {"first": "***", "then": "***"}
 

@@ -16,7 +16,7 @@ from jobspan.job_options import NOTHING, JobOptions
 from jobspan.jobs import Framework, Outcome
 from jobspan.recording.context.message_field import decode
 from jobspan.recording.sdk.ids import OwnIds
-from jobspan.recording.sdk.reserved_ids import keeping, promised
+from jobspan.recording.sdk.reserved_ids import reserve_span_ids, use_span_id
 from jobspan.recording.telemetry.instruments import Instruments
 from jobspan.settings import Settings
 from unit.recording import builders as b
@@ -48,8 +48,8 @@ def test_a_promised_id_is_kept_and_all_others_come_from_the_generator_behind(own
     monkeypatch.setattr(OwnIds, "generate_span_id", noted)
     instruments = Instruments(Settings(), "0", tracer_provider=TracerProvider(id_generator=own))
     instruments.tracer.start_span("before")
-    (kept,) = promised(instruments.tracer, 1)
-    with keeping(kept):
+    (kept,) = reserve_span_ids(instruments.tracer, 1)
+    with use_span_id(kept):
         first = instruments.tracer.start_span("x").get_span_context()
     second = instruments.tracer.start_span("y").get_span_context()
     assert first.span_id == kept

@@ -72,7 +72,7 @@ def put(tell: Recorder, job_id: str, *, passing: bool, queue: str | None = None)
     """Put a job; return what it carries."""
     carrier: dict[str, Any] = {"traceparent": "left by an earlier attempt"}
     if passing:
-        assert tell.passes_on(carrier, job_id, NOW, queue)
+        assert tell.propagate_only(carrier, job_id, NOW, queue)
         return carrier
     job = a_job(id=job_id, queue=queue or "default", routing_key=queue and "key")
     for event in a_publish(job=job, carrier=carrier, at_ns=NOW):
@@ -84,7 +84,7 @@ def run(tell: Recorder, carrier: dict[str, Any], inside: Callable[[], Any], *, p
     """Run a job and what is done inside of it."""
     job = a_job(name="outer", id="1")
     if passing:
-        run = tell.passes_by(carrier, lambda: job, NOTHING, NOW)
+        run = tell.start_unsampled(carrier, lambda: job, NOTHING, NOW)
         assert run is not None
         run.begin()
         seen = inside()
@@ -137,7 +137,7 @@ def test_a_run_that_has_ended_lets_go_of_how_its_job_is_told(has_begun: bool) ->
         told.append("job")
         return a_job(id="1")
 
-    run: Any = recorder().passes_by({}, tell, NOTHING, NOW)
+    run: Any = recorder().start_unsampled({}, tell, NOTHING, NOW)
     if has_begun:
         run.begin()
     run.end()
@@ -164,24 +164,24 @@ def test_a_worker_that_samples_for_itself_says_where_the_job_came_from(recording
 )
 def test_what_may_be_sampled_is_worked_out(sampler: Sampler, settings: dict[str, Any]) -> None:
     tell, carrier = recorder(sampler, **settings), put(recorder(), "1", passing=True)
-    assert tell.passes_by(carrier, a_job, NOTHING, NOW) is None
+    assert tell.start_unsampled(carrier, a_job, NOTHING, NOW) is None
     outside = otel_context.get_current()
     otel_context.attach(CALLERS["a request of another"])
-    is_passing = tell.passes_on({}, "1", NOW, None)
+    is_unsampled = tell.propagate_only({}, "1", NOW, None)
     otel_context.attach(outside)
-    assert not is_passing
+    assert not is_unsampled
 
 
 @pytest.mark.parametrize("flags", ["01", "03"])
 def test_below_a_sampled_caller_nothing_is_passed_by(flags: str) -> None:
     carrier = {"traceparent": f"00-{7:032x}-{8:016x}-{flags}"}
-    assert recorder().passes_by(carrier, a_job, NOTHING, NOW) is None
+    assert recorder().start_unsampled(carrier, a_job, NOTHING, NOW) is None
     outside = otel_context.get_current()
     sampled = SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(int(flags, 16)))
     otel_context.attach(set_span_in_context(NonRecordingSpan(sampled)))
-    is_passing = recorder().passes_on({}, "1", NOW, None)
+    is_unsampled = recorder().propagate_only({}, "1", NOW, None)
     otel_context.attach(outside)
-    assert not is_passing
+    assert not is_unsampled
 
 
 @pytest.mark.parametrize(
@@ -199,22 +199,22 @@ def test_below_a_sampled_caller_nothing_is_passed_by(flags: str) -> None:
 )
 def test_a_run_of_which_more_was_said_is_worked_out(field: Any, options: JobOptions, settings: dict[str, Any]) -> None:
     carrier = {} if field is None else {c.FIELD: field}
-    assert recorder(**settings).passes_by(carrier, a_job, options, NOW) is None
+    assert recorder(**settings).start_unsampled(carrier, a_job, options, NOW) is None
 
 
 def test_a_publish_of_which_more_was_said_is_worked_out() -> None:
     tell = recorder()
-    assert not tell.passes_on({c.MEMBERS_FIELD: "1;m="}, "1", NOW, None)
+    assert not tell.propagate_only({c.MEMBERS_FIELD: "1;m="}, "1", NOW, None)
     with jobspan.options(args=True):
-        assert not tell.passes_on({}, "1", NOW, None)
-    again = run(tell, {}, lambda: tell.passes_on({}, "1", NOW, None), passing=True)
+        assert not tell.propagate_only({}, "1", NOW, None)
+    again = run(tell, {}, lambda: tell.propagate_only({}, "1", NOW, None), passing=True)
     assert not again, "the job puts itself again"
 
 
 def test_past_the_limit_of_a_trace_the_next_one_begins() -> None:
     tell, outside = recorder(trace_job_limit=2), otel_context.get_current()
     otel_context.attach(CALLERS["somebody of this process"])
-    passing = [tell.passes_on({}, str(number), NOW, None) for number in range(3)]
+    passing = [tell.propagate_only({}, str(number), NOW, None) for number in range(3)]
     otel_context.attach(outside)
     assert passing == [True, True, False]
 
@@ -226,7 +226,7 @@ def test_what_cannot_be_read_is_counted_once_and_the_run_goes_on(
     counted: list[str] = []
     monkeypatch.setattr(dropped, "count", lambda reason, *_, **__: counted.append(reason))
     tell = recorder()
-    if tell.passes_by(carrier, a_job, NOTHING, NOW) is None:
+    if tell.start_unsampled(carrier, a_job, NOTHING, NOW) is None:
         for event in a_run(carrier=carrier):
             tell(event)
     assert len(counted) == 1
