@@ -1,0 +1,1 @@
+"""The shop on the pictures: its jobs, its console commands, and the bank."""
