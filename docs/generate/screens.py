@@ -2,7 +2,8 @@
 
 ``python docs/generate/screens.py [NAME …]`` draws all of them, or some. A small shop (``screens_shop/``) works on a
 private machine (``screens_machine.py``) while each command is typed on a pseudo terminal (``screens_terminal.py``).
-It needs Linux with util-linux and iproute2, and a redis-server.
+It needs Linux with util-linux, iproute2 and redis-server. Run it where ``jobspan[all]`` is installed and little else:
+``jobspan doctor`` lists what it finds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Screen(NamedTuple):
     """One picture.
 
     Attributes:
-        lines: the command lines that are typed; ``{killed}`` stands for the id of that name in ``Shop.ids``.
+        lines: the command lines that are typed; ``{killed}`` stands for an id, ``shop["killed"]``.
         columns: of the terminal.
         until: a command that ends by Ctrl-C gets it when this text is on the screen.
         background: a console command of the shop that is started before.
@@ -38,23 +39,23 @@ class Screen(NamedTuple):
 
 
 SCREENS = {
-    "demo": Screen(("jobspan demo",), 130, in_shop=False),
+    "demo": Screen(("jobspan demo",), 140, in_shop=False),
     "serve": Screen(("jobspan serve",), until="Ctrl-C stops this", in_shop=False),
-    "failed": Screen(("jobspan failed --since 1h",)),
+    "failed": Screen(("jobspan failed --since 1h",), 134),
     "failed_by_error": Screen(("jobspan failed --by error",)),
-    "runs": Screen(("jobspan runs --limit 15",)),
-    "commands": Screen(("jobspan runs --commands",)),
+    "runs": Screen(("jobspan runs --limit 15",), 134),
     "show_command": Screen(("jobspan show {command}",)),
     "show_job": Screen(("jobspan show {failed}",)),
     "show_trace": Screen(("jobspan show {trace}",)),
     "show_killed": Screen(("jobspan show {killed}",)),
     "run": Screen(("jobspan run -- ./nightly.sh", "jobspan runs --commands --command nightly.sh")),
-    "watch": Screen(("jobspan show {newest} --watch",), background="import-orders --orders 6 --pause 0.5"),
+    "doctor": Screen(("jobspan doctor --canary",)),
+    "commands": Screen(("jobspan runs --commands",), background="import-orders --pause 1"),
+    "watch": Screen(("jobspan show {newest} --watch",), background="import-orders --orders 6 --pause 1"),
     "queues": Screen(("jobspan queues",), background="import-orders --orders 40"),
     "workers": Screen(("jobspan workers",), background="import-orders --orders 40"),
-    "health": Screen(("jobspan health --limit 'billing: p95=100ms; *: failed=2'",)),
-    "doctor": Screen(("jobspan doctor",)),
-    "monitor": Screen(("jobspan monitor",), until="no worker"),
+    "health": Screen(("jobspan health --limit 'billing: p95=100ms; hooks: failed=2'",)),
+    "monitor": Screen(("jobspan monitor",), until="--queues reports"),
 }
 
 
@@ -77,9 +78,10 @@ def main(names: list[str]) -> None:
 def _draw(name: str, screen: Screen, shop: Shop | None) -> None:
     if shop and screen.background:
         shop.start(screen.background)
-    ids = shop.ids() if shop else {}
-    lines = [line.format(**ids) for line in screen.lines]
-    shown = [(line, typed(line, environment(), screen.columns, until=screen.until)) for line in lines]
+    shown = []
+    for pattern in screen.lines:
+        line = pattern.format_map(shop) if shop else pattern
+        shown.append((line, typed(line, environment(), screen.columns, until=screen.until)))
     SCREENS_FOLDER.mkdir(exist_ok=True)
     (SCREENS_FOLDER / f"{name}.svg").write_text(draw(shown), "utf-8")
     print(f"docs/screens/{name}.svg", flush=True)

@@ -57,6 +57,9 @@ def environment(service: str = "shop") -> dict[str, str]:
         "OTEL_RESOURCE_ATTRIBUTES": "host.name=shop-1",
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://localhost:{_GRPC_PORT}",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "OTEL_BLRP_SCHEDULE_DELAY": "200",
+        "OTEL_PYTHON_JOBSPAN_CANARY": "true",
+        "OTEL_PYTHON_JOBSPAN_STARTED_EVENTS": "true",
         "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(HOME / "flight"),
         # Other instrumentations that are installed beside would report the same jobs a second time.
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "celery,click,redis",
@@ -84,22 +87,19 @@ class Shop:
     def start(self, line: str) -> None:
         """Start a console command of the shop, and wait until its beginning is known."""
         before = {command["command_id"] for command in self._commands()}
-        self._start("command", *instrumented("-m", "shop.commands", *shlex.split(line)))
+        self._start("shop", *instrumented("-m", "shop.commands", *shlex.split(line)))
         _wait(lambda: {command["command_id"] for command in self._commands()} - before, line)
 
-    def ids(self) -> dict[str, str]:
-        """Return the ids that pictures are about, as short as they may be typed."""
-        commands = {command["command_name"]: command for command in self._commands()}
-        failed = _rows("runs", "failed", "--job", "shop.jobs.charge")
-        killed = _rows("runs", "runs", "--outcome", "lost")
+    def __getitem__(self, name: str) -> str:
+        """Return the id that a picture is about, as short as it may be typed."""
         full = {
-            "command": commands["import-orders"]["command_id"],
-            "newest": self._commands()[0]["command_id"],
-            "trace": commands["place-order"]["trace_id"],
-            "failed": failed[-1]["job_id"],
-            "killed": killed[-1]["job_id"],
+            "command": lambda: self._command("import-orders")["command_id"],
+            "newest": lambda: self._commands()[0]["command_id"],
+            "trace": lambda: self._command("place-order")["trace_id"],
+            "failed": lambda: _rows("runs", "failed", "--job", "shop.jobs.charge")[-1]["job_id"],
+            "killed": lambda: _rows("runs", "runs", "--outcome", "lost")[-1]["job_id"],
         }
-        return {name: _short(id_) for name, id_ in full.items()}
+        return _short(full[name]())
 
     def _open(self) -> None:
         redis = ["redis-server", "--port", str(_REDIS_PORT), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -118,6 +118,10 @@ class Shop:
 
     def _commands(self) -> list[dict[str, Any]]:
         return _rows("commands", "runs", "--commands")
+
+    def _command(self, name: str) -> dict[str, Any]:
+        """Return the oldest command of this name."""
+        return next(command for command in reversed(self._commands()) if command["command_name"] == name)
 
     def _is_done(self) -> bool:
         return all(

@@ -9,19 +9,23 @@ import click
 
 from shop import jobs, mail
 
+_FIRST, _SLOW_CARRIER = 1001, 1008
+
 
 @click.command()
 @click.option("--orders", default=12, help="How many.")
 @click.option("--pause", default=0.0, help="Seconds between two of them.")
 def import_orders(orders: int, pause: float) -> None:
     """Import orders: charge each, draw some invoices, ship one, call some partners."""
-    for order in range(1001, 1001 + orders):
+    for order in range(_FIRST, _FIRST + orders):
         jobs.charge.delay(order)
         if order % 3 == 2:
             jobs.render_pdf.delay(order, 40 * (order % 5 + 1))
         if order % 4 == 3:
             mail.call_webhook.send(order)
-        if order == 1008:
+        if order % 3 == 1:
+            jobs.print_label.delay(order)
+        if order == _SLOW_CARRIER:
             jobs.ship_parcel.delay(order)
         time.sleep(pause)
 

@@ -18,6 +18,8 @@ app.conf.update(
     task_routes={"shop.jobs.render_pdf": {"queue": "pdf"}, "shop.jobs.export_month": {"queue": "reports"}},
 )
 
+_KILLED_AT_PDF, _KILLED_AT_LABEL = 1004, 1006
+
 
 @app.task(bind=True, max_retries=2)
 def charge(self: Task, order: int) -> None:
@@ -32,12 +34,12 @@ def charge(self: Task, order: int) -> None:
     mail.send_receipt.send(order)
 
 
-@app.task
-def render_pdf(order: int, pages: int) -> None:
-    """Draw an invoice; the one of order 1004 is too much for its machine, which kills the process."""
+@app.task(bind=True, acks_late=True, reject_on_worker_lost=True)
+def render_pdf(self: Task, order: int, pages: int) -> None:
+    """Draw an invoice; at the first try of order 1004 its process is killed."""
     drawn = bytearray(b"x") * (pages * 1024 * 1024)
     time.sleep(0.3)
-    if order == 1004:
+    if order == _KILLED_AT_PDF and not self.request.delivery_info["redelivered"]:
         os.kill(os.getpid(), signal.SIGKILL)
     del drawn
 
@@ -46,6 +48,14 @@ def render_pdf(order: int, pages: int) -> None:
 def ship_parcel(order: int) -> None:
     """Ask the carrier to come, who does not answer."""
     time.sleep(60 + order)
+
+
+@app.task
+def print_label(order: int) -> None:
+    """Print the label of a parcel; the process is killed for order 1006."""
+    time.sleep(0.1)
+    if order == _KILLED_AT_LABEL:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.task
