@@ -41,9 +41,9 @@ class Screen(NamedTuple):
 SCREENS = {
     "demo": Screen(("jobspan demo",), 140, in_shop=False),
     "serve": Screen(("jobspan serve",), until="Ctrl-C stops this", in_shop=False),
-    "failed": Screen(("jobspan failed --since 1h",), 134),
+    "failed": Screen(("jobspan failed --since 1h",), 138),
     "failed_by_error": Screen(("jobspan failed --by error",)),
-    "runs": Screen(("jobspan runs --limit 15",), 134),
+    "runs": Screen(("jobspan runs --limit 15",), 138),
     "show_command": Screen(("jobspan show {command}",)),
     "show_job": Screen(("jobspan show {failed}",)),
     "show_trace": Screen(("jobspan show {trace}",)),

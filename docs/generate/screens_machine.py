@@ -16,16 +16,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobspan.demo.programs import Program, instrumented, is_listening, python, start
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 HOME = Path("/srv/shop")
 _VENV = HOME / ".venv"
 _SHOP = Path(__file__).parent / "screens_shop"
 _REDIS_PORT, _GRPC_PORT = 6379, 4317
 _DEADLINE_S = 60.0
-_UNSHARE = ["unshare", *"--user --map-root-user --net --uts --mount --pid --fork --kill-child --mount-proc".split()]
+_UNSHARE = ["unshare", "-rnumpf", "--mount-proc", "--kill-child"]
+"""Namespaces of users, network, host name, mounts and processes; needs no rights."""
+
 _MACHINE = f"""
 ip link set lo up
 hostname shop-1
@@ -42,7 +47,7 @@ def become_private() -> None:
     if Path(sys.prefix) == _VENV:
         shutil.copytree(_SHOP, HOME, dirs_exist_ok=True)
         return
-    os.execvp(_UNSHARE[0], [*_UNSHARE, "sh", "-ec", _MACHINE, "sh", sys.prefix, *sys.argv])
+    os.execvp(_UNSHARE[0], [*_UNSHARE, "sh", "-ec", _MACHINE, "sh", sys.prefix, *sys.argv])  # noqa: S606 - needs none
 
 
 def environment(service: str = "shop") -> dict[str, str]:
@@ -58,8 +63,6 @@ def environment(service: str = "shop") -> dict[str, str]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://localhost:{_GRPC_PORT}",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "OTEL_BLRP_SCHEDULE_DELAY": "200",
-        "OTEL_PYTHON_JOBSPAN_CANARY": "true",
-        "OTEL_PYTHON_JOBSPAN_STARTED_EVENTS": "true",
         "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(HOME / "flight"),
         # Other instrumentations that are installed beside would report the same jobs a second time.
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "celery,click,redis",
@@ -72,7 +75,7 @@ class Shop:
     def __init__(self) -> None:
         self._programs: list[Program] = []
 
-    def __enter__(self) -> Shop:
+    def __enter__(self) -> Self:
         try:
             self._open()
         except BaseException:
@@ -96,8 +99,8 @@ class Shop:
             "command": lambda: self._command("import-orders")["command_id"],
             "newest": lambda: self._commands()[0]["command_id"],
             "trace": lambda: self._command("place-order")["trace_id"],
-            "failed": lambda: _rows("runs", "failed", "--job", "shop.jobs.charge")[-1]["job_id"],
-            "killed": lambda: _rows("runs", "runs", "--outcome", "lost")[-1]["job_id"],
+            "failed": lambda: _rows("runs", "failed", "--job", "shop.jobs.charge")[0]["job_id"],
+            "killed": lambda: _rows("runs", "runs", "--outcome", "lost", "--job", "*.render_pdf")[0]["job_id"],
         }
         return _short(full[name]())
 
@@ -105,16 +108,16 @@ class Shop:
         redis = ["redis-server", "--port", str(_REDIS_PORT), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._start("redis", *redis).wait_until(lambda: is_listening(_REDIS_PORT))
         self._start("serve", *_jobspan("serve")).wait_until(lambda: is_listening(_GRPC_PORT))
-        celery = self._start("billing", *instrumented("-m", "celery", *_CELERY))
-        dramatiq = self._start("mail", *instrumented("-m", "dramatiq", *_DRAMATIQ))
+        celery = self._start("billing", *instrumented("-m", "celery", *_CELERY), **_WORKERS)
+        dramatiq = self._start("mail", *instrumented("-m", "dramatiq", *_DRAMATIQ), **_WORKERS)
         celery.wait_until(lambda: celery.has_said(" ready."))
         dramatiq.wait_until(lambda: dramatiq.has_said("Worker process is ready"))
         for line in ("import-orders", "close-year", "sync-stock", "place-order 1030"):
             self.start(line)
         _wait(self._is_done, "the jobs that have a worker are done")
 
-    def _start(self, name: str, *args: str) -> Program:
-        return start(name, args, HOME, environment(name), self._programs)
+    def _start(self, name: str, *args: str, **variables: str) -> Program:
+        return start(name, args, HOME, {**environment(name), **variables}, self._programs)
 
     def _commands(self) -> list[dict[str, Any]]:
         return _rows("commands", "runs", "--commands")
@@ -135,6 +138,7 @@ _CELERY = (
     *("-A", "shop.jobs", "worker", "--hostname", "billing@%h", "--queues", "billing,pdf", "--concurrency", "2"),
     *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
 )
+_WORKERS = {"OTEL_PYTHON_JOBSPAN_CANARY": "true", "OTEL_PYTHON_JOBSPAN_STARTED_EVENTS": "true"}
 _DRAMATIQ = ("shop.mail", "--processes", "1", "--threads", "4")
 
 

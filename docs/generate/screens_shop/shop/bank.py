@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 _WITHOUT_CREDIT = (1007, 1009)
 
 

@@ -19,9 +19,9 @@ def import_orders(orders: int, pause: float) -> None:
     """Import orders: charge each, draw some invoices, ship one, call some partners."""
     for order in range(_FIRST, _FIRST + orders):
         jobs.charge.delay(order)
-        if order % 3 == 2:
+        if order % 4 == 0:
             jobs.render_pdf.delay(order, 40 * (order % 5 + 1))
-        if order % 4 == 3:
+        if order % 4 == 1:
             mail.call_webhook.send(order)
         if order % 3 == 1:
             jobs.print_label.delay(order)

@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 dramatiq.set_broker(RedisBroker(url="redis://localhost:6379/0"))
 
-_WITHOUT_ANSWER = (1003, 1011)
+_WITHOUT_ANSWER = (1005, 1009)
 
 
 @dramatiq.actor(queue_name="mail")
@@ -27,7 +27,7 @@ def book_receipt(order: int) -> None:
 
 @dramatiq.actor(queue_name="hooks", max_retries=1, min_backoff=400, max_backoff=800)
 def call_webhook(order: int) -> None:
-    """Report an order to a partner; those of orders 1003 and 1011 never answer."""
+    """Report an order to a partner; those of orders 1005 and 1009 never answer."""
     time.sleep(0.04)
     if order in _WITHOUT_ANSWER:
         raise ConnectionError("partner did not answer")
