@@ -71,6 +71,7 @@ def draw(shown: Sequence[tuple[str, str]]) -> str:
         console.print(f"$ {line}", style="bold", markup=False, highlight=False)
         for decoded in AnsiDecoder().decode(text):
             console.print(decoded)
+    console.print()  # rich cuts what is below the base line of the last one: the _ of a name
     return console.export_svg(title=shown[0][0], theme=MONOKAI, code_format=_without_web_fonts())
 
 
