@@ -147,13 +147,20 @@ def oldest(session: nox.Session) -> None:
     _pytest(session, "library")
 
 
-@nox.session(python=DEFAULT, default=False)
+@nox.session(python=DEFAULT)
 def docs(session: nox.Session) -> None:
-    """Write the README's tables and the dashboards from the code, and the picture from what the demo prints."""
+    """The documentation, into build/docs: no warning, no dead link, no page that nothing leads to."""
+    _install(session, *_group("docs"))
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "-q", "-b", "html", "docs", "build/docs")
+
+
+@nox.session(python=DEFAULT, default=False)
+def generate(session: nox.Session) -> None:
+    """Write what the documentation has from the code: tables, dashboards, and pictures of what the commands print."""
     _install(session, "-e", ".[all]", *_group("test"))
-    session.run("python", "docs/tables.py")
-    session.run("python", "docs/dashboards.py")
-    session.run("python", "docs/picture.py")
+    session.run("python", "docs/generate/tables.py")
+    session.run("python", "docs/generate/dashboards.py")
+    session.run("python", "docs/generate/screens.py")
     _pytest(session, "contract")
 
 

@@ -1,4 +1,4 @@
-"""A real Jaeger with more than it gives at once, the queries of README, and what it says when it cannot be asked."""
+"""A real Jaeger with more than it gives at once, the documented query, and what it says when it cannot be asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.jaeger import Jaeger
 from support.ports import LOOPBACK, free_port
 from support.stable_jaeger import stable_jaeger
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operating" / "backends.md"
 _NOW = time.time_ns()
 _SET_HEADERS = "where it wants to know who asks, set JOBSPAN_BACKEND_HEADERS, e.g. to 'Authorization=Bearer …'"
 
@@ -70,8 +70,8 @@ def test_more_traces_are_read_than_jaeger_gives_at_once(small_jaeger: Jaeger, is
         )
 
 
-def test_the_query_for_failed_jobs_in_readme_finds_them_in_jaegers_search(jaeger_server: Jaeger) -> None:
-    (query,) = re.findall(r"`([^`]+)` in Jaeger's tag search", " ".join(README.read_text("utf-8").split()))
+def test_the_query_for_failed_jobs_of_the_documentation_finds_them_in_jaegers_search(jaeger_server: Jaeger) -> None:
+    (query,) = re.findall(r"`([^`]+)` in Jaeger's tag search", " ".join(PAGE.read_text("utf-8").split()))
     tags = dict(pair.split("=") for pair in query.split())
     jaeger_server.keep(_runs(2, name="readme", outcome="failed"), _runs(1, name="readme"))
     jaeger_server.keep(_runs(1, name="readme", outcome="retried", final=False))

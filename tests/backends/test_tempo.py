@@ -1,4 +1,4 @@
-"""Tempo past its limits, README's query, what is asked, and refusals; Tempo is imitated (``support.tempo``)."""
+"""Tempo past its limits, the documented query, what is asked, and refusals; Tempo is imitated (``support.tempo``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.answering import Answering, Asked, Reply
 from support.ports import LOOPBACK, free_port
 from support.tempo import Tempo
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operating" / "backends.md"
 _NOW = time.time_ns()
 _DAY = 86_400 * SECOND
 
@@ -64,8 +64,8 @@ def test_too_much_at_one_moment_is_said() -> None:
             open_backend(url=f"tempo={tempo.url}").counts(RunFilter())
 
 
-def test_the_query_for_failed_jobs_in_readme_finds_them() -> None:
-    (query,) = re.findall(r"in Tempo, `([^`]+)`", " ".join(README.read_text("utf-8").split()))
+def test_the_query_for_failed_jobs_of_the_documentation_finds_them() -> None:
+    (query,) = re.findall(r"in Tempo, `([^`]+)`", " ".join(PAGE.read_text("utf-8").split()))
     outcomes: Any = ({"outcome": "failed"}, {}, {"outcome": "retried", "final": False}, {"outcome": "failed"})
     with Tempo() as tempo:
         tempo.keep(traces(*(_run(n, _NOW, **said) for n, said in enumerate(outcomes))))

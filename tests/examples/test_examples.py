@@ -1,4 +1,4 @@
-"""Every example runs with its one command, and its console command is the root of all its jobs."""
+"""Every example runs with its one command and shows its jobs; a console command is the root of all of them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
     ],
 )
 def test_an_example_shows_what_its_command_did(name: str, command: str, said: str) -> None:
+    done = _run(name)
+    assert done.stdout.startswith(command), done.stdout
+    assert said in done.stdout
+    assert "exit 0" in done.stdout
+
+
+def test_the_web_example_shows_the_jobs_of_a_request() -> None:
+    done = _run("fastapi")
+    assert done.stdout.startswith('{"imported":3}'), done.stdout
+    assert "3 runs of 3 jobs" in done.stdout
+
+
+def _run(name: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "run.py"), name],
         env={key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
@@ -31,6 +44,4 @@ def test_an_example_shows_what_its_command_did(name: str, command: str, said: st
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(command), done.stdout
-    assert said in done.stdout
-    assert "exit 0" in done.stdout
+    return done

@@ -14,14 +14,14 @@ import pytest
 from operations.night import DEADLINE_S, Night
 from support.waiting import wait_until
 
-DASHBOARDS = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "dashboards.py"))
+DASHBOARDS = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "generate" / "dashboards.py"))
 _VARIABLES = re.compile(r"\$(?:queue|job|command)\b")
 
 
 @pytest.mark.parametrize("name", DASHBOARDS["BOARDS"])
 def test_the_committed_dashboard_is_the_one_that_is_generated(name: str) -> None:
     committed = (DASHBOARDS["FOLDER"] / f"{name}.json").read_text()
-    assert committed == DASHBOARDS["text"](name), "run: python docs/dashboards.py"
+    assert committed == DASHBOARDS["text"](name), "run: nox -s generate"
 
 
 @pytest.mark.parametrize("name", DASHBOARDS["BOARDS"])

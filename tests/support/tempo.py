@@ -1,8 +1,9 @@
 """An imitation of Tempo's query API, for want of a real one: it cannot be built from Go modules here.
 
-It does what Tempo's documentation of the API and of TraceQL says of the requests that jobspan and README make, limits
-and refusals among it, and refuses every other: answers in no order, the first N; of a span only what is selected; ids
-without leading zeros in a search and base64 in a trace; traces that touch the time asked for, in whole seconds.
+It does what Tempo's documentation of the API and of TraceQL says of the requests that jobspan and its documentation
+make, limits and refusals among it, and refuses every other: answers in no order, the first N; of a span only what is
+selected; ids without leading zeros in a search and base64 in a trace; traces that touch the time asked for, in whole
+seconds.
 """
 
 from __future__ import annotations

@@ -1,20 +1,27 @@
-"""The README's tables, made from the code: ``python docs/tables.py`` writes them, the contract tests compare them.
+"""The tables of README and of the documentation, made from the code.
 
-A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``.
+``python docs/generate/tables.py`` writes them into the pages; the contract tests compare them. A table stands between
+``<!-- table NAME -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from command_line import command_line, exit_codes
+from json_keys import json_keys
 
 from jobspan import conventions as c
 from jobspan.reading_settings import ReadingSettings
 from jobspan.settings import Settings
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parents[2]
 _PLACE = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -53,13 +60,13 @@ def metrics() -> str:
 
 
 def settings() -> str:
-    """Return the table of settings of both sides."""
-    rows = (
-        (f"`{s.metadata['env']}`", s.metadata["values"], _default(s.default), s.metadata["meaning"])
-        for side in (Settings, ReadingSettings)
-        for s in fields(side)
-    )
-    return _table(("variable", "values", "default", "meaning"), rows)
+    """Return the table of settings of the instrumentation."""
+    return _settings(Settings)
+
+
+def reading_settings() -> str:
+    """Return the table of settings of the command line and of ``jobspan serve``."""
+    return _settings(ReadingSettings)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -67,12 +74,35 @@ TABLES: dict[str, Callable[[], str]] = {
     "attributes": attributes,
     "metrics": metrics,
     "settings": settings,
+    "reading_settings": reading_settings,
+    "json_keys": json_keys,
+    "command_line": command_line,
+    "exit_codes": exit_codes,
 }
+
+
+def pages() -> Iterator[Path]:
+    """Yield README and every page of the documentation."""
+    yield ROOT / "README.md"
+    yield from sorted((ROOT / "docs").rglob("*.md"))
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of the tables that have a place in a text."""
+    return [name for _, name, _ in _PLACE.findall(text)]
 
 
 def with_tables(text: str) -> str:
     """Return a text with every table in its place as the code has it now."""
     return _PLACE.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+
+
+def _settings(side: type) -> str:
+    rows = (
+        (f"`{s.metadata['env']}`", s.metadata["values"], _default(s.default), s.metadata["meaning"])
+        for s in fields(side)
+    )
+    return _table(("variable", "values", "default", "meaning"), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -91,4 +121,8 @@ def _default(value: object) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text("utf-8")), "utf-8")
+    for page in pages():
+        before = page.read_text("utf-8")
+        if (after := with_tables(before)) != before:
+            page.write_text(after, "utf-8")
+            print(page.relative_to(ROOT))

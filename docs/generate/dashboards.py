@@ -1,7 +1,7 @@
 """The Grafana dashboards of ``collector-config/grafana``, made of the names in ``conventions.py``.
 
-``python docs/dashboards.py`` writes them. They stand on what ``collector-config/to-prometheus.yaml`` gives and on the
-recording rules beside it. Data sources are chosen in Grafana; exemplars lead to the trace in Tempo and Jaeger
+``python docs/generate/dashboards.py`` writes them. They stand on what ``collector-config/to-prometheus.yaml`` gives and
+on the recording rules beside it. Data sources are chosen in Grafana; exemplars lead to the trace in Tempo and Jaeger
 (``datasources.yaml``).
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from jobspan import conventions as c
 
-FOLDER = Path(__file__).parents[1] / "collector-config" / "grafana"
+FOLDER = Path(__file__).parents[2] / "collector-config" / "grafana"
 _UNITS = {"s": "_seconds", "By": "_bytes"}
 _METRICS = {row.name: row for row in c.METRICS}
 _WIDTH, _HEIGHT = 12, 8
