@@ -22,6 +22,7 @@ from unit.cli.twin import Twin
 from unit.health.twin_broker import TwinBroker
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "jobspan"
 TABLES: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "generate" / "tables.py"))
 JSON_KEYS: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "generate" / "json_keys.py"))
 COMMAND_LINE: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "generate" / "command_line.py"))
@@ -136,6 +137,12 @@ def _typed(*words: str) -> str:
 def test_every_path_that_is_mentioned_is_there() -> None:
     mentioned = {path for path in _PATH.findall(f"{ALL}\n{CONTRIBUTING}") if "NAME" not in path}
     assert {path for path in mentioned if not (ROOT / path).exists()} == set()
+
+
+def test_every_module_that_contributors_are_led_to_is_there() -> None:
+    pages = "\n".join(text for page, text in PAGES.items() if page.startswith("docs/contributing/"))
+    mentioned = set(re.findall(r"`([\w/]+/(?:\w+\.py)?)`", pages))
+    assert {path for path in mentioned if not (ROOT / path).exists() and not (PACKAGE / path).exists()} == set()
 
 
 def test_the_links_of_readme_and_its_like_lead_somewhere() -> None:
