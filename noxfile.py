@@ -151,7 +151,7 @@ def oldest(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation, into build/docs: no warning, no dead link, no page that nothing leads to."""
     _install(session, *_group("docs"))
-    session.run("sphinx-build", "-W", "-n", "--keep-going", "-q", "-b", "html", "docs", "build/docs")
+    session.run("sphinx-build", "-E", "-W", "-n", "--keep-going", "-q", "-b", "html", "docs", "build/docs")
 
 
 @nox.session(python=DEFAULT, default=False)
