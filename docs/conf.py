@@ -29,4 +29,4 @@ def _check_outside(_app: Any) -> None:
 
     for page in pages_outside():
         for link in dead_links(page):
-            logging.getLogger(__name__).warning("dead link: %s", link, location=str(page))
+            logging.getLogger(__name__).warning("%s: dead link: %s", page.name, link)
