@@ -11,6 +11,8 @@ import mmap
 import os
 import sys
 
+from jobspan import forks
+
 if sys.platform != "win32":
     import resource
 
@@ -101,5 +103,4 @@ def _from_status() -> int | None:
 
 high_water = HighWaterMark()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=high_water.begin_anew)
+forks.join("high-water mark", in_child=high_water.begin_anew)

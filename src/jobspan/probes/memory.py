@@ -7,6 +7,8 @@ import sys
 from functools import lru_cache
 from typing import Any
 
+from jobspan import forks
+
 _PATH = "/proc/self/statm"
 _CLOSED, _UNAVAILABLE = -1, -2
 
@@ -65,5 +67,4 @@ def _psutil() -> Any:
     return psutil
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_statm.forget)
+forks.join("resident memory", in_child=_statm.forget)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 from weakref import ref
 
+from jobspan import forks
 from jobspan.events import CpuScope
 from jobspan.named_tuple import NamedTuple
 from jobspan.probes.cpu import CpuClock
@@ -151,5 +151,4 @@ def _runs() -> list[RunCost]:
 
 sampler = Sampler(_needed_s, _tell)
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_open.clear)
+forks.join("run costs", in_child=_open.clear)

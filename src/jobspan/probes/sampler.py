@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
+from jobspan import forks
 from jobspan.probes.green import real_threads
 from jobspan.probes.memory import resident_bytes
 
@@ -21,6 +22,8 @@ _LINGERS = {OFTEN: 10, EACH_SECOND: 2}
 """Readings that it goes on for when nothing needs them, so that short runs do not wake it one by one."""
 
 Reading = Callable[[int, int], None]
+
+_all: weakref.WeakSet[Sampler] = weakref.WeakSet()
 
 
 class Sampler:
@@ -38,9 +41,15 @@ class Sampler:
         self._needed, self._taken = needed, taken
         self._each_second: list[Reading] = []
         self._every_s: float = NEVER
-        self._begin_anew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin_anew)
+        self.begin_anew()
+        _all.add(self)
+
+    def begin_anew(self) -> None:
+        """Have no thread: in a forked child the parent's is gone."""
+        self._bell: Any = None
+        self._every_s = NEVER
+        self._is_possible = True
+        self._to_start = [True]
 
     def call_each_second(self, told: Reading) -> None:
         """Have readings told once a second as well."""
@@ -59,12 +68,6 @@ class Sampler:
             with contextlib.suppress(RuntimeError):
                 self._bell.release()
         return True
-
-    def _begin_anew(self) -> None:
-        self._bell: Any = None
-        self._every_s = NEVER
-        self._is_possible = True
-        self._to_start = [True]
 
     def _start(self) -> bool:
         try:
@@ -120,3 +123,11 @@ class Sampler:
         # Whoever came between the question and the answer has not rung.
         self._every_s = min(needed, self._needed())
         return 0
+
+
+def _begin_anew() -> None:
+    for sampler in list(_all):
+        sampler.begin_anew()
+
+
+forks.join("sampler", in_child=_begin_anew)

@@ -5,7 +5,6 @@ A script that puts no job pays for no publishes, and one that only puts some for
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from jobspan import forks
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.telemetry.instruments import Instruments
 
@@ -183,5 +183,4 @@ def _begin_anew() -> None:
     _making = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_begin_anew)
+forks.join("lazy parts", before=_hold, in_parent=_go_on, in_child=_begin_anew)

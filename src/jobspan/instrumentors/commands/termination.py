@@ -13,6 +13,7 @@ import time
 from collections.abc import Hashable
 from types import FrameType
 
+from jobspan import forks
 from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Event, Sink
 from jobspan.instrumentors.guard import guarded
 from jobspan.recording.sdk.flush import DEADLINE_S, flush_and_leave
@@ -105,5 +106,4 @@ def _forget() -> None:
         _in_force.pop().forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+forks.join("termination", in_child=_forget)

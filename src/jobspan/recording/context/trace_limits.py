@@ -6,9 +6,9 @@ the next run begins a new trace, linked to its publish; and past the number of p
 
 from __future__ import annotations
 
-import os
 from threading import RLock
 
+from jobspan import forks
 from jobspan.named_tuple import NamedTuple
 
 DEPTH_LIMIT = 50
@@ -93,5 +93,4 @@ def _begin_anew() -> None:
     _lock = RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+forks.join("trace limits", in_child=_begin_anew)

@@ -18,6 +18,7 @@ from typing import Any
 
 from opentelemetry.trace import Span, get_tracer_provider
 
+from jobspan import forks
 from jobspan.probes.memory import resident_bytes
 from jobspan.recording.journal.pending_export import MOST_PENDING, PendingExport, Slot, give_back
 from jobspan.recording.safety import dropped
@@ -335,5 +336,4 @@ flight_log = FlightLog()
 last(flight_log.close)
 watch(flight_log.flush_begins)
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=flight_log.forget)
+forks.join("flight log", in_child=flight_log.forget)

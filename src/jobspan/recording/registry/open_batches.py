@@ -7,7 +7,6 @@ full, after 10 seconds, with the run or command that published, or when the proc
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Hashable
@@ -17,6 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, get_current_span
 
 from jobspan import conventions as c
+from jobspan import forks
 from jobspan.events import PublishStarted
 from jobspan.recording.attributes import job_attributes
 from jobspan.recording.context.origin import Origin
@@ -136,5 +136,4 @@ def _forget() -> None:
     _open.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+forks.join("open batches", in_child=_forget)

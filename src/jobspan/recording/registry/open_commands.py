@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
+from jobspan import forks
 from jobspan.recording.context.origin import ORIGIN, Origin
 from jobspan.recording.context.trace_limits import AGE_LIMIT_NS
 from jobspan.recording.registry import child_job_counts
@@ -186,8 +186,7 @@ def _inherit() -> None:
         work_for(command)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_remember, after_in_child=_inherit)
+forks.join("open commands", before=_remember, in_child=_inherit)
 
 
 def _all() -> list[OpenCommand]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from jobspan import forks
 from jobspan.recording.safety import dropped
 
 _MOST = 10_000
@@ -55,5 +55,4 @@ def _forget() -> None:
         table.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+forks.join("open spans", in_child=_forget)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
 from threading import RLock
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from jobspan import conventions as c
+from jobspan import forks
 
 _logger = logging.getLogger("jobspan.dropped")
 _counts: dict[str, int] = {}
@@ -61,5 +61,9 @@ def forget() -> None:
     _counts.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+def _count_failed_step(error: BaseException) -> None:
+    count(HOOK_ERROR, "a step around a fork failed", error=error)
+
+
+forks.join("dropped counts", in_child=forget)
+forks.report_errors_to(_count_failed_step)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 from opentelemetry.trace import get_tracer_provider
 
+from jobspan import forks
 from jobspan.recording.sdk.pipeline import exporters_of, processors_of, providers
 
 _logger = logging.getLogger("jobspan.flush")
@@ -259,5 +259,4 @@ def _begin_anew() -> None:
         _standby = _Standby()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+forks.join("flush", in_child=_begin_anew)

@@ -7,7 +7,6 @@ both no longer than a second, which only a collector that does not answer takes.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 from opentelemetry.metrics import get_meter_provider
 
+from jobspan import forks
 from jobspan.recording.sdk.pipeline import exporters_of, providers, readers_of
 
 _LONGEST_S = 1.0
@@ -62,14 +62,8 @@ _missed: list[tuple[Any, str]] = []
 
 def guard_forks() -> None:
     """Keep the forks of this process, from now on, and the exports of its providers apart."""
-    global _is_on  # noqa: PLW0603 - handlers of forks cannot be taken back
-    if not _is_on and hasattr(os, "register_at_fork"):
-        _is_on = True
-        os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
+    forks.join("exports", before=_before, in_parent=_after_in_parent, in_child=_after_in_child)
     _wrap_exporters()
-
-
-_is_on = False
 
 
 def _before() -> None:

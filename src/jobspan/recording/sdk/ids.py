@@ -13,6 +13,8 @@ from typing import Any
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, NoOpTracer, Span, SpanContext, TraceFlags, Tracer
 
+from jobspan import forks
+
 _BLOCK = struct.Struct("256Q")
 # Since version 1.42 a trace whose id is random says so.
 _RANDOM = TraceFlags(getattr(TraceFlags, "RANDOM_TRACE_ID", 0))
@@ -52,8 +54,7 @@ class OwnIds(IdGenerator):
 
 OWN_IDS = OwnIds()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=OWN_IDS.forget)
+forks.join("ids", in_child=OWN_IDS.forget)
 
 
 def give_to(tracer: Tracer) -> bool:

@@ -7,12 +7,12 @@ what it has; if that is dead too, by the next process with the same state folder
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from opentelemetry.trace import Span
 
+from jobspan import forks
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.registry import child_job_counts
 from jobspan.recording.registry.open_commands import newest_of_process
@@ -100,5 +100,4 @@ def _inherit() -> None:
     join_parent(_before_fork[0])
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_remember, after_in_child=_inherit)
+forks.join("child processes", before=_remember, in_child=_inherit)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable
 
+from jobspan import forks
 from jobspan.events import CommandStarted
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.registry.open_commands import OpenCommand, newest_of_process, open_commands
@@ -49,6 +49,5 @@ def resume() -> None:
         suspended.pop(key, None)
 
 
-if hasattr(os, "register_at_fork"):
-    # What the child puts is the program's, whose command has to be there then.
-    os.register_at_fork(before=resume, after_in_child=suspended.clear)
+# What the child puts is the program's, whose command has to be there then.
+forks.join("program command", before=resume, in_child=suspended.clear)

@@ -16,6 +16,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import Span, SpanKind
 
 from jobspan import conventions as c
+from jobspan import forks
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.telemetry.series import Series, job_attributes
 
@@ -90,5 +91,4 @@ def forget() -> None:
     _in_children.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+forks.join("active runs", in_child=forget)

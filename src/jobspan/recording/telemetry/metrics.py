@@ -5,7 +5,6 @@ Measured whether or not a span is sampled. Nothing is done, and no instrument ma
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,6 +14,7 @@ from opentelemetry.metrics import CallbackT, Meter, NoOpMeter
 from opentelemetry.trace import Span
 
 from jobspan import conventions as c
+from jobspan import forks
 from jobspan.events import JobDropped, PublishStarted, RunFinished, RunLost, RunStarted
 from jobspan.jobs import Job, Outcome
 from jobspan.recording.context.otel_context import inside
@@ -207,5 +207,4 @@ def _forget() -> None:
         metrics.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+forks.join("metrics", in_child=_forget)

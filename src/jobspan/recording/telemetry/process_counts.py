@@ -5,7 +5,6 @@ A worker's main process counts here: values of synchronous instruments would be 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from functools import partial
 from threading import RLock
@@ -14,6 +13,7 @@ from typing import Any
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from jobspan import conventions as c
+from jobspan import forks
 
 _Key = tuple[tuple[str, Any], ...]
 COUNTED = (c.METRIC_JOB_LOST, c.METRIC_JOB_CUT_OFF, c.METRIC_JOB_DROPPED)
@@ -49,5 +49,4 @@ def forget() -> None:
         counted.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+forks.join("process counts", in_child=forget)
