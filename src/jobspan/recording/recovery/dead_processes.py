@@ -15,9 +15,10 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind
 
 from jobspan import conventions as c
-from jobspan.events import ProcessEnded, ProcessLeaving, RunLost, WatchEnded, WatchStarted
+from jobspan.events import ProcessEnded, ProcessLeaving, RunFinished, RunLost, WatchEnded, WatchStarted
 from jobspan.jobs import Outcome
 from jobspan.named_tuple import NamedTuple
+from jobspan.recording.attributes import run_end_attributes
 from jobspan.recording.journal.flight_log import SUPERVISOR, flight_log
 from jobspan.recording.recovery.backlog import Backlog
 from jobspan.recording.recovery.exit_reason import Exits
@@ -26,9 +27,8 @@ from jobspan.recording.safety import dropped
 from jobspan.recording.sdk.flush import flush_soon, share_the_deadline
 from jobspan.recording.sdk.fork_gate import guard_forks
 from jobspan.recording.spans.reported_runs import ReportedRuns
-from jobspan.recording.telemetry import active_runs
+from jobspan.recording.telemetry import active_runs, run_end
 from jobspan.recording.telemetry.instruments import Instruments, set_error
-from jobspan.recording.telemetry.span_status import set_status
 
 try:
     from jobspan.flight import lost_runs, reading
@@ -245,7 +245,7 @@ class DeadProcesses:
         if left.state == FINISHED or (left.span.end_ns and not self._ending_of(left, death)):
             end_ns = left.span.end_ns or left.span.start_ns
             if left.state != FINISHED:
-                self._instruments.metrics.ended(left.span.attributes, (end_ns - left.span.start_ns) / 1e9)
+                self._instruments.metrics.run_recovered(left.span.attributes, (end_ns - left.span.start_ns) / 1e9)
             self._write(left.span, contents.resource, end_ns, _nothing_more, times_sent=left.times_sent)
         elif is_command(left.span):
             seen_ns = max(left.span.start_ns, left.seen_ns, contents.seen_ns)
@@ -268,37 +268,32 @@ class DeadProcesses:
         at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
         said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
         if ending is not None:
-            outcome, final = ending.outcome, ending.final
+            end = RunFinished(None, ending.outcome, ending.final, at_ns, ending.error)
         else:
             is_shutdown = contents.is_leaving or death.is_shutdown
             outcome = Outcome.INTERRUPTED if is_shutdown else Outcome.LOST
             known = death.is_final(job_id) if job_id else None
-            final = not left.span.is_safe if known is None else known
+            end = RunFinished(None, outcome, not left.span.is_safe if known is None else known, at_ns)
             said |= {} if is_shutdown else death.said
             if death.at_ns is None:
                 said[c.JOBSPAN_JOB_END_ESTIMATED] = True
-        if outcome is Outcome.LOST and not final and job_id is not None:
+        if end.outcome is Outcome.LOST and not end.final and job_id is not None:
             self._keep_for_the_next(job_id, left.span)
-        self._instruments.metrics.left(said, outcome, final=final)
-        said |= {c.JOBSPAN_JOB_OUTCOME: outcome.value, c.JOBSPAN_JOB_FINAL: final}
+        reason = said.get(c.JOBSPAN_JOB_LOST_REASON)
+        self._instruments.metrics.run_reported(end, partial(active_runs.of_record, said), reason)
+        said |= run_end_attributes.outcome_of(end)
         span = left.span._replace(attributes=said)
         if span.end_ns is not None:  # the end that the job came to by itself is not how it ended
             said.pop(c.ERROR_TYPE, None)
             span = span._replace(status=(0, None), events=())
-        error = ending.error if ending is not None else None
-        self._write(
-            span, contents.resource, at_ns, partial(self._set_status, outcome=outcome, error=error, at_ns=at_ns)
-        )
+        describe = partial(run_end.describe, end=end, instruments=self._instruments, attributes={})
+        self._write(span, contents.resource, at_ns, describe)
 
     def _keep_for_the_next(self, job_id: str, span: SpanRecord) -> None:
         if flight_log.folder is not None:
             attempt = span.attributes.get(c.JOBSPAN_JOB_ATTEMPT, 1)
             lost = lost_runs.LostRun(f"{span.trace_id:032x}", f"{span.span_id:016x}", attempt)
             lost_runs.note(flight_log.folder, job_id, lost)
-
-    def _set_status(self, span: Span, *, outcome: Outcome, error: BaseException | None, at_ns: int) -> None:
-        text = self._instruments.exception_text(error) if error is not None else None
-        set_status(span, self._instruments, outcome, text, at_ns)
 
     def _write(
         self,

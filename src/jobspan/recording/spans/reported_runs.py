@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, RunLost, RunStarted
-from jobspan.recording.attributes import job_attributes
+from jobspan.events import JobDropped, RunFinished, RunLost, RunStarted
+from jobspan.recording.attributes import job_attributes, run_end_attributes
 from jobspan.recording.context import lineage, links, propagation
 from jobspan.recording.context.propagation import Incoming
+from jobspan.recording.telemetry import run_end, series
 from jobspan.recording.telemetry.instruments import Instruments, say_once_that_nothing_records
-from jobspan.recording.telemetry.span_status import set_status
 
 
 class ReportedRuns:
@@ -24,45 +25,43 @@ class ReportedRuns:
 
     def lost(self, event: RunLost) -> None:
         """Write the run that another process began."""
-        began = RunStarted(
-            key=None,
-            job=event.job,
-            broker=event.broker,
-            carrier=event.carrier,
-            worker=event.worker,
-            at_ns=event.started_ns,
-            function=event.function,
-            received_ns=event.received_ns,
-            options=event.options,
-        )
-        incoming = propagation.read(event.carrier, Context())
-        self._instruments.metrics.lost(event, lineage.as_published(event.job, incoming.field))
-        span = self._start(began, incoming)
-        if span is None:
-            return
-        if event.pid is not None:
-            span.set_attribute(c.PROCESS_PID, event.pid)
-        self._end(span, event)
+        began = _began(event, event.started_ns)._replace(function=event.function, received_ns=event.received_ns)
+        end = RunFinished(None, event.outcome, event.final, event.at_ns, event.error)
+        attributes: dict[str, Any] = {} if event.pid is None else {c.PROCESS_PID: event.pid}
+        self._report(began, end, attributes, is_known=True)
 
     def dropped(self, event: JobDropped) -> None:
         """Write a run of no length: it has no costs, and only the waits that it had."""
-        began = RunStarted(
-            key=None,
-            job=event.job,
-            broker=event.broker,
-            carrier=event.carrier,
-            worker=event.worker,
-            at_ns=event.at_ns,
-            options=event.options,
+        end = RunFinished(
+            None,
+            event.outcome,
+            event.final,
+            event.at_ns,
+            event.error,
+            dead_lettered=event.dead_lettered,
+            error_type=event.error_type,
+            has_run=False,
         )
-        incoming = propagation.read(event.carrier, Context())
-        self._instruments.metrics.dropped(event, lineage.as_published(event.job, incoming.field))
+        is_said = event.dead_lettered is not None
+        attributes: dict[str, Any] = {c.JOBSPAN_JOB_DEAD_LETTERED: event.dead_lettered} if is_said else {}
+        self._report(_began(event, event.at_ns), end, attributes, is_known=event.is_known)
+
+    def _report(self, began: RunStarted, end: RunFinished, attributes: dict[str, Any], *, is_known: bool) -> None:
+        incoming = propagation.read(began.carrier, Context())
+        job = lineage.as_published(began.job, incoming.field)
+        name = job.name if is_known else None
+        self._instruments.metrics.run_reported(
+            end, partial(series.job_attributes, job.framework.value, name, job.queue)
+        )
         span = self._start(began, incoming)
         if span is None:
             return
-        if event.dead_lettered is not None:
-            span.set_attribute(c.JOBSPAN_JOB_DEAD_LETTERED, event.dead_lettered)
-        self._end(span, event, event.error_type)
+        if not span.get_span_context().is_valid:
+            say_once_that_nothing_records()
+            return
+        if span.is_recording():
+            run_end.describe(span, end, self._instruments, attributes | run_end_attributes.outcome_of(end))
+        span.end(end.at_ns)
 
     def _start(self, began: RunStarted, incoming: Incoming) -> Span | None:
         wanted = self._instruments.options.for_run(began, incoming.field)
@@ -78,13 +77,6 @@ class ReportedRuns:
             start_time=began.at_ns,
         )
 
-    def _end(self, span: Span, event: RunLost | JobDropped, error_type: str | None = None) -> None:
-        if not span.get_span_context().is_valid:
-            say_once_that_nothing_records()
-            return
-        if span.is_recording():
-            said: dict[str, Any] = {c.JOBSPAN_JOB_OUTCOME: event.outcome.value, c.JOBSPAN_JOB_FINAL: event.final}
-            span.set_attributes(said)
-            text = self._instruments.exception_text(event.error) if event.error is not None else None
-            set_status(span, self._instruments, event.outcome, text, event.at_ns, error_type)
-        span.end(event.at_ns)
+
+def _began(event: RunLost | JobDropped, at_ns: int) -> RunStarted:
+    return RunStarted(None, event.job, event.broker, event.carrier, event.worker, at_ns, options=event.options)

@@ -17,12 +17,10 @@ from opentelemetry.trace import (
 from jobspan import conventions as c
 from jobspan.events import RunAbandoned, RunByPattern, RunFinished, RunStarted
 from jobspan.job_options import NESTED, JobOptions
-from jobspan.jobs import Outcome
 from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import whole
 from jobspan.probes.run_cost import RunCost
 from jobspan.recording.attributes import job_attributes, run_end_attributes, run_start_attributes
-from jobspan.recording.attributes.exception_text import ExceptionText, shortened, type_name
 from jobspan.recording.attributes.run_start_attributes import RunWords
 from jobspan.recording.context import lineage, links, message_field, propagation
 from jobspan.recording.context.origin import ORIGIN
@@ -33,13 +31,12 @@ from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.registry import open_batches
 from jobspan.recording.registry.open_spans import OpenSpans
 from jobspan.recording.safety.interrupts import is_interrupt
-from jobspan.recording.sdk.span_start import SpanStart, add
+from jobspan.recording.sdk.span_start import SpanStart
 from jobspan.recording.spans import redelivery
 from jobspan.recording.spans.redelivery import MissingLostRun
-from jobspan.recording.telemetry import active_runs
+from jobspan.recording.telemetry import active_runs, run_end
 from jobspan.recording.telemetry.instruments import Instruments, call_hook, say_once_that_nothing_records
 from jobspan.recording.telemetry.series import Series
-from jobspan.recording.telemetry.span_status import error_type_of, set_status
 
 
 class _OpenRun(NamedTuple):
@@ -218,51 +215,24 @@ class RunSpans:
         self._open.take(key)
 
     def _measured(self, run: _OpenRun, series: Series, event: RunFinished, costs: dict[str, Any]) -> None:
-        # Once, also when an interrupt lands here and this is told again.
+        # Once, also when an interrupt lands here and the end is reported again.
         self._open.add(event.key, run._replace(series=None))
-        name = None if event.error is None else type_name(event.error)
-        error = error_type_of(event.outcome, self._instruments, name, event.error_type, is_asked_for=event.is_asked_for)
-        seconds = (event.at_ns - run.started_ns) / 1e9
-        self._instruments.metrics.ran(series, run.span, event, seconds, costs, error)
+        error = run_end.error_type_of(event, self._instruments)
+        self._instruments.metrics.run_ended(event, series, run.span, (event.at_ns - run.started_ns) / 1e9, costs, error)
 
     def _write(self, run: _OpenRun, event: RunFinished, costs: dict[str, Any]) -> None:
-        at_ns = event.at_ns if event.has_run else run.started_ns
+        end = event if event.has_run else event._replace(at_ns=run.started_ns)
         try:
-            self._describe(run, event, at_ns, costs)
-            flight_log.record_finished(run.span, at_ns)
+            if run.missing is not None:
+                redelivery.link_if_found(run.span, run.missing)
+            run_end.describe(run.span, end, self._instruments, run_end_attributes.of_end(end, costs))
+            flight_log.record_finished(run.span, end.at_ns)
         except Exception as error:
-            # What can be said is said; only an interrupt leaves the span open, and is followed by a second attempt.
+            # What is known is exported; only an interrupt leaves the span open, and is followed by a second attempt.
             if not is_interrupt(error):
-                run.span.end(at_ns)
+                run.span.end(end.at_ns)
             raise
-        run.span.end(at_ns)
-
-    def _describe(self, run: _OpenRun, event: RunFinished, at_ns: int, costs: dict[str, Any]) -> None:
-        if run.missing is not None:
-            redelivery.link_if_found(run.span, run.missing)
-        add(run.span, run_end_attributes.of_end(event, costs))
-        if event.error is None and event.outcome is Outcome.SUCCEEDED:
-            return
-        text = self._instruments.exception_text(event.error) if event.error is not None else None
-        set_status(
-            run.span,
-            self._instruments,
-            event.outcome,
-            text,
-            at_ns,
-            event.error_type,
-            is_asked_for=event.is_asked_for,
-        )
-        if event.outcome is Outcome.RETRIED:
-            self._set_reason(run.span, event, text)
-
-    def _set_reason(self, span: Span, event: RunFinished, text: ExceptionText | None) -> None:
-        """Say why another run follows: what the job said, else its exception."""
-        if event.retry_reason is not None and self._instruments.settings.exception_message:
-            span.set_attribute(c.JOBSPAN_JOB_RETRY_REASON, shortened(event.retry_reason))
-        elif text is not None:
-            reason = f"{text.type}: {text.message}" if text.message else text.type
-            span.set_attribute(c.JOBSPAN_JOB_RETRY_REASON, reason)
+        run.span.end(end.at_ns)
 
     def abandoned(self, event: RunAbandoned) -> None:
         """Forget the span: it never ends here, so it is never exported."""
@@ -272,7 +242,10 @@ class RunSpans:
         try:
             if event.ended is not None and run.span.is_recording():
                 costs = run_end_attributes.of_costs(run.cost, run.prefetched_s) if event.ended.has_run else {}
-                self._describe(run, event.ended, event.ended.at_ns, costs)
+                if run.missing is not None:
+                    redelivery.link_if_found(run.span, run.missing)
+                attributes = run_end_attributes.of_end(event.ended, costs)
+                run_end.describe(run.span, event.ended, self._instruments, attributes)
         finally:
             run.cost.end()
             flight_log.unwinding(run.span, event.ended.at_ns if event.ended is not None else None)

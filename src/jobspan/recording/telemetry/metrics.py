@@ -15,12 +15,12 @@ from opentelemetry.trace import Span
 
 from jobspan import conventions as c
 from jobspan import forks
-from jobspan.events import JobDropped, PublishStarted, RunFinished, RunLost, RunStarted
-from jobspan.jobs import Job, Outcome
+from jobspan.events import PublishStarted, RunFinished, RunStarted
+from jobspan.jobs import Outcome
 from jobspan.recording.context.otel_context import inside
 from jobspan.recording.sdk.inherited_values import forget_values, has_exporter
 from jobspan.recording.telemetry import active_runs, process_counts
-from jobspan.recording.telemetry.series import Series, job_attributes, limit_error_type, series_of
+from jobspan.recording.telemetry.series import Series, limit_error_type, series_of
 
 _ROWS = {row.name: row for row in c.METRICS}
 _NOWHERE = Context()
@@ -84,16 +84,16 @@ class Metrics:
             if queued:
                 self._instruments.wait.record(queued, series.waits[c.WAIT_QUEUED], inside)
 
-    def ran(
-        self, series: Series, span: Span, event: RunFinished, seconds: float, costs: dict[str, Any], error: str | None
+    def run_ended(
+        self, end: RunFinished, series: Series, span: Span, seconds: float, costs: dict[str, Any], error: str | None
     ) -> None:
-        """Measure a run that has ended. ``costs`` as its span has them; ``error`` is the span's ``error.type``."""
+        """Measure a run of this process. ``costs`` as its span has them; ``error`` is the span's ``error.type``."""
         made = self._instruments
         if made is None:
             return
         error, inside = limit_error_type(error), _inside(span)
-        if event.has_run:
-            made.run.record(max(0.0, seconds), series.end(event.outcome, event.final, error), inside)
+        if end.has_run:
+            made.run.record(max(0.0, seconds), series.end(end.outcome, end.final, error), inside)
             prefetched, cpu_s = costs.get(c.JOBSPAN_JOB_WAIT_PREFETCHED), costs.get(c.JOBSPAN_JOB_CPU_TIME)
             if prefetched:
                 made.wait.record(prefetched, series.waits[c.WAIT_PREFETCHED], inside)
@@ -103,50 +103,34 @@ class Metrics:
             if peak is not None:
                 made.memory.record(peak, series.memory(costs[c.JOBSPAN_JOB_MEMORY_SOURCE]), inside)
         else:
-            process_counts.count(c.METRIC_JOB_DROPPED, {**series.job, c.JOBSPAN_JOB_OUTCOME: event.outcome.value})
-        if event.outcome is Outcome.RETRIED or (event.outcome is Outcome.TIMED_OUT and not event.final):
+            _count(end, series.job, None)
+        if end.outcome is Outcome.RETRIED or (end.outcome is Outcome.TIMED_OUT and not end.final):
             made.retries.add(1, series.failure(error), inside)
-        if event.dead_lettered:
+        if end.dead_lettered:
             made.dead_letters.add(1, series.failure(error), inside)
 
-    def dropped(self, event: JobDropped, job: Job) -> None:
-        """Count a job that never ran. A dead letter is counted by the worker process that put it there."""
+    def run_reported(self, end: RunFinished, job: Callable[[], dict[str, Any]], reason: str | None = None) -> None:
+        """Count a run that its own process did not measure: cut off with that process, or dropped before it began.
+
+        Args:
+            end: how it ended. A dead letter is counted by the worker process that put it there.
+            job: makes the job's attributes; called only when somebody collects, for their number is limited.
+            reason: why the run was lost, where that is known.
+        """
         if not self.is_on or self._instruments is None:
             return
-        said = job_attributes(job.framework.value, job.name if event.is_known else None, job.queue)
-        process_counts.count(c.METRIC_JOB_DROPPED, {**said, c.JOBSPAN_JOB_OUTCOME: event.outcome.value})
-        if event.dead_lettered:
-            self._instruments.dead_letters.add(1, _with_error(said, event.error_type), _NOWHERE)
+        attributes = job()
+        _count(end, attributes, reason)
+        if end.dead_lettered:
+            self._instruments.dead_letters.add(1, _with_error(attributes, end.error_type), _NOWHERE)
 
-    def lost(self, event: RunLost, job: Job) -> None:
-        """Count a run that this process tells for another, which keeps no record."""
-        if self.is_on:
-            said = job_attributes(job.framework.value, job.name, job.queue)
-            self.cut_off(said, event.outcome, final=event.final, reason=None)
-
-    def left(self, attributes: dict[str, Any], outcome: Outcome, *, final: bool) -> None:
-        """Count a run that its process has left in a record, by the attributes of its span."""
-        if self.is_on:
-            reason = attributes.get(c.JOBSPAN_JOB_LOST_REASON)
-            self.cut_off(active_runs.of_record(attributes), outcome, final=final, reason=reason)
-
-    def ended(self, attributes: dict[str, Any], seconds: float) -> None:
-        """Measure a run that came to its own end in a process which could not say so, by the attributes of its span."""
+    def run_recovered(self, attributes: dict[str, Any], seconds: float) -> None:
+        """Measure a run that came to its own end in a process which could not report it, by its span's attributes."""
         if self.is_on and self._instruments is not None:
             names = _ROWS[c.METRIC_PROCESS_DURATION].attributes
-            said = {name: attributes[name] for name in names if name in attributes} | active_runs.of_record(attributes)
-            error = limit_error_type(said.get(c.ERROR_TYPE))
-            self._instruments.run.record(max(0.0, seconds), _with_error(said, error), _NOWHERE)
-
-    def cut_off(self, said: dict[str, Any], outcome: Outcome, *, final: bool, reason: str | None) -> None:
-        """Count a run that ended with its process."""
-        said[c.JOBSPAN_JOB_FINAL] = final
-        if outcome is not Outcome.LOST:
-            process_counts.count(c.METRIC_JOB_CUT_OFF, {**said, c.JOBSPAN_JOB_OUTCOME: outcome.value})
-        elif reason is None:
-            process_counts.count(c.METRIC_JOB_LOST, said)
-        else:
-            process_counts.count(c.METRIC_JOB_LOST, {**said, c.JOBSPAN_JOB_LOST_REASON: reason})
+            found = {name: attributes[name] for name in names if name in attributes} | active_runs.of_record(attributes)
+            error = limit_error_type(found.get(c.ERROR_TYPE))
+            self._instruments.run.record(max(0.0, seconds), _with_error(found, error), _NOWHERE)
 
     def command_ended(self, name: str, span: Span, seconds: float, exit_code: int | None) -> None:
         """Measure a command. ``exit_code``: None when nobody knows it."""
@@ -191,6 +175,21 @@ def _histogram(meter: Meter, name: str) -> Any:
 
 def _counter(meter: Meter, name: str) -> Any:
     return meter.create_counter(name, _ROWS[name].unit, _ROWS[name].meaning)
+
+
+def _count(end: RunFinished, job: dict[str, Any], reason: str | None) -> None:
+    """Count a run that never began, or ended with its process."""
+    outcome = {c.JOBSPAN_JOB_OUTCOME: end.outcome.value}
+    if not end.has_run:
+        process_counts.count(c.METRIC_JOB_DROPPED, {**job, **outcome})
+        return
+    attributes = {**job, c.JOBSPAN_JOB_FINAL: end.final}
+    if end.outcome is not Outcome.LOST:
+        process_counts.count(c.METRIC_JOB_CUT_OFF, {**attributes, **outcome})
+    elif reason is None:
+        process_counts.count(c.METRIC_JOB_LOST, attributes)
+    else:
+        process_counts.count(c.METRIC_JOB_LOST, {**attributes, c.JOBSPAN_JOB_LOST_REASON: reason})
 
 
 def _inside(span: Span) -> Context:
