@@ -62,7 +62,7 @@ def _flight_steps(folder: Path) -> dict[str, Callable[[], Any]]:
 
     def finished() -> None:
         log.record_finished(span, 1)
-        log._unarrived._exported([span_id])
+        log._pending._exported([span_id])
 
     opened()
     return {

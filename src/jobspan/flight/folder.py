@@ -25,9 +25,9 @@ _WHERE_SPANS_GO = (
 def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of this user's processes that send their spans to the same place.
 
-    In shared memory where there is one, else among the temporary files. What a dead process left is told by the next,
-    to wherever that one sends: so nobody else's is in it. Where the environment does not say where spans go, the
-    program itself does, and the interpreter's installation stands for it.
+    In shared memory where there is one, else among the temporary files. What a dead process left is recovered by the
+    next, and goes where that one sends its spans: so no other application's records are in it. Where the environment
+    does not say where spans go, the program itself does, and its folder is named by the interpreter's installation.
     """
     shared = _SHARED_MEMORY.is_dir() and os.access(_SHARED_MEMORY, os.W_OK | os.X_OK)
     target = [environ.get(name, "") for name in _WHERE_SPANS_GO]
@@ -38,7 +38,7 @@ def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def private_place(path: Path) -> Path:
     """Return the folder that is asked for; where others may look into it, one of this user's in it.
 
-    A volume is often everybody's, and the mode of a folder that we have not made is not ours to change.
+    A volume is often shared, and jobspan does not change the mode of a folder that it has not made.
     """
     with suppress(OSError):
         found = path.lstat().st_mode
@@ -51,7 +51,7 @@ def private_folder(path: Path) -> Path:
     """Make the folder, or the private one in it, where it is missing, and return it.
 
     Raises:
-        OSError: it cannot be made or written to, or it is not ours alone.
+        OSError: it cannot be made or written to, or others can use it.
     """
     path = private_place(path)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """How a flight file is laid out: a header, then slots of two sizes, a record each.
 
 A record is valid the moment its state is stored, which is done last: a process killed while it writes leaves a free
-slot. The checksum tells a foreign or damaged file. What a span has become at its end is written behind what it was at
+slot. A foreign or damaged file fails the checksum. What a span has become at its end is written behind what it was at
 its beginning, into the same slot.
 """
 

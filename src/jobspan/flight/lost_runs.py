@@ -29,7 +29,7 @@ class LostRun(NamedTuple):
 
 
 def note(folder: Path, job_id: str, lost: LostRun) -> None:
-    """Keep where a lost run of a job is told; a job lost once more has the newest."""
+    """Keep which span is the lost run of a job; a job lost once more has the newest."""
     path = _path(str(folder), job_id)
     text = f"{lost.trace_id}-{lost.span_id}-{lost.attempt}"
     with suppress(OSError):
@@ -37,8 +37,8 @@ def note(folder: Path, job_id: str, lost: LostRun) -> None:
         try:
             os.symlink(text, path)  # noqa: PTH211 - no path, a text
         except FileExistsError:
-            os.unlink(path)  # noqa: PTH108 - as above
-            os.symlink(text, path)  # noqa: PTH211 - as above
+            os.unlink(path)  # noqa: PTH108 - one call
+            os.symlink(text, path)  # noqa: PTH211 - one call
 
 
 def take(folder: str, job_id: str) -> LostRun | None:
@@ -46,7 +46,7 @@ def take(folder: str, job_id: str) -> LostRun | None:
     path = _path(folder, job_id)
     try:
         text = os.readlink(path)  # noqa: PTH115 - microseconds count
-        os.unlink(path)  # noqa: PTH108 - as above
+        os.unlink(path)  # noqa: PTH108 - one call
     except OSError:
         return None
     found = re.fullmatch(_TEXT, text)
@@ -54,7 +54,7 @@ def take(folder: str, job_id: str) -> LostRun | None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what nobody came for in a week, and the oldest past a thousand."""
+    """Remove what was not taken in a week, and the oldest past a thousand."""
     found: list[tuple[float, Path]] = []
     with suppress(OSError):
         for path in (folder / _FOLDER).iterdir():

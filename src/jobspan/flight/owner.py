@@ -19,7 +19,7 @@ class Owner(NamedTuple):
 
     @property
     def is_gone(self) -> bool:
-        """Say whether it has certainly ended; False as well where this process cannot tell."""
+        """Say whether it has certainly ended; False as well where this process cannot know."""
         if self.boot != _boot():
             return True
         if self.namespace != _namespace():

@@ -1,4 +1,4 @@
-"""Flight files read by somebody else: the process that watched their owner, or the next that comes along."""
+"""Flight files read by another process: the supervisor of their owner, or the next that uses the folder."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def supervised_by(folder: Path, supervisor: str) -> Iterator[Path]:
 
 
 def orphans(folder: Path) -> Iterator[Path]:
-    """Yield the flight files of processes that have ended together with whoever watched them."""
+    """Yield the flight files of processes that have ended together with their supervisors."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         supervisor = _supervisor_of(path)
         if is_orphaned(path) and (not supervisor or is_orphaned(folder / supervisor)):
@@ -98,7 +98,7 @@ def sweep(folder: Path) -> None:
 
 
 def forget_old(folder: Path) -> None:
-    """Remove what nobody has told in a week."""
+    """Remove what was not recovered in a week."""
     for path in orphans(folder):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _UNTOLD_S:
@@ -107,9 +107,9 @@ def forget_old(folder: Path) -> None:
 
 @contextmanager
 def taken(path: Path, *, is_watched: bool = False) -> Iterator[FlightContents | None]:
-    """Give what is in a file, and remove it at the end; None when somebody else has taken it.
+    """Give what is in a file, and remove it at the end; None when another process has taken it.
 
-    Whoever takes it may die before all is told: then it is there for the next.
+    The process that takes it may die before all is recovered: then it is there for the next.
 
     Args:
         path: the file of a process that has ended.
@@ -134,7 +134,7 @@ def taken(path: Path, *, is_watched: bool = False) -> Iterator[FlightContents | 
 
 
 def take(path: Path) -> FlightContents | None:
-    """Read a file and remove it; None when somebody else has taken it.
+    """Read a file and remove it; None when another process has taken it.
 
     Raises:
         NotOurs: it is removed all the same.

@@ -26,7 +26,7 @@ class SpanRecord(NamedTuple):
 
     ``parent`` and the first value of each link are ``(trace_id, span_id, flags, tracestate, is_remote)``; links and
     events end with their attributes; ``status`` is the code's number and the description. ``end_ns`` is None while it
-    is open. ``more`` are attributes of an open run that are told at its end, and ``is_safe`` says that the broker
+    is open. ``more`` are attributes of an open run that are reported at its end, and ``is_safe`` says that the broker
     delivers its job again.
     """
 
@@ -93,7 +93,7 @@ def decode(data: bytes) -> SpanRecord | None:
 def decode_ending(data: bytes) -> Ending | None:
     """Read what a span has become; None when it makes no sense."""
     try:
-        return Ending(*marshal.loads(data))  # noqa: S302 - as above
+        return Ending(*marshal.loads(data))  # noqa: S302 - a file of this user's alone
     except (ValueError, TypeError, EOFError):
         return None
 
@@ -101,7 +101,7 @@ def decode_ending(data: bytes) -> Ending | None:
 def decode_mapping(data: bytes) -> dict[str, Any]:
     """Read the attributes of a resource; none when there are none, or they make no sense."""
     try:
-        found = marshal.loads(data)  # noqa: S302 - as above
+        found = marshal.loads(data)  # noqa: S302 - a file of this user's alone
     except (ValueError, TypeError, EOFError):
         return {}
     return found if isinstance(found, dict) else {}

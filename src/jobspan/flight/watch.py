@@ -1,4 +1,4 @@
-"""Learn of the death of child processes at once, without reaping them: whoever started them does that."""
+"""Learn of the death of child processes at once, without reaping them: the library that started them does that."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable
 
 Died = Callable[[int, int | None], None]
-"""Takes pid and exit code, negative for a signal; None where nobody knows."""
+"""Takes pid and exit code, negative for a signal; None where it is not known."""
 
 _REAPER_S = 5.0
-"""For so long whoever has reaped a process first may tell its exit code."""
+"""So long another part of this process that has reaped a child first may take to report its exit code."""
 
 
 class Watch:
     """One thread that waits for all watched processes; none is started before the first of them.
 
     Where the system has no process descriptors (before Linux 5.3, macOS), ``add`` does nothing: whoever reaps the
-    processes must tell.
+    processes must report it.
     """
 
     def __init__(self, died: Died) -> None:
@@ -38,7 +38,7 @@ class Watch:
         except OSError:
             return  # an older kernel, a sandbox that forbids it, no descriptor to be had
         if self._owner != os.getpid():
-            # The first, or the first after a fork: what the parent watched is not ours.
+            # The first, or the first after a fork: what the parent watched is not this process's to watch.
             self._owner, self._poll, self._pids = os.getpid(), select.epoll(), {}
             threading.Thread(target=self._run, args=(self._poll,), daemon=True, name="jobspan-watch").start()
         assert self._poll is not None  # noqa: S101 - for the type checker

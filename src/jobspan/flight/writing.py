@@ -50,7 +50,7 @@ _write_fresh, _write_ending, _write_state = FRESH.pack_into, ENDING.pack_into, S
 _read_length = LENGTH.unpack_from
 
 _abandoned: list[mmap.mmap] = []
-"""A map closes its own copy of a descriptor: where the process has closed that, it is somebody else's by now."""
+"""A map closes its own copy of a descriptor: where the process has closed that, the number may be another file's."""
 
 
 class FlightFile:
@@ -58,10 +58,10 @@ class FlightFile:
 
     The file is sparse: space is asked for a few slots at a time, for a store into a file system that is full would
     kill the process. The lock on it ends with the process, however it ends. A job may close every descriptor there is,
-    and the next file that it opens has our number: so ours is looked at before it is used.
+    and the next file that it opens has its number: so the descriptor is checked before it is used.
 
     Args:
-        folder: where it is made; ours alone.
+        folder: where it is made; this user's alone.
         supervisor: name of the file of the process that watches this one; empty: none does.
         resource: attributes of the resource of its spans, encoded.
 
@@ -73,7 +73,7 @@ class FlightFile:
         owner = this_process()
         self.name = f"{owner.pid}-{os.urandom(6).hex()}{SUFFIX}"
         self.path = folder / self.name
-        # Nobody may see it before it is locked and says whose it is.
+        # No other process may see it before it is locked and names its owner.
         unfinished = self.path.with_suffix(NEW)
         self._fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._identity = _identity(self._fd)
@@ -100,7 +100,7 @@ class FlightFile:
     def write(self, state: int, record: Plain, slot: list[int] | None = None) -> int | None:
         """Write a record and return its slot, to be freed; None when there is no room for it.
 
-        ``slot`` is told before the record can be read: an exception of another thread may keep this from returning.
+        ``slot`` is filled before the record can be read: an exception of another thread may keep this from returning.
         """
         try:
             data = dumps(record, FORMAT)
@@ -181,7 +181,7 @@ class FlightFile:
             _abandoned.append(self._map)
 
     def remove(self) -> None:
-        """Remove the file: this process has nothing left that another one must tell."""
+        """Remove the file: this process has nothing left that another one must recover."""
         self.path.unlink(missing_ok=True)
         self.leave()
 

@@ -20,7 +20,7 @@ class RealThreads(NamedTuple):
 def are_threads_green() -> bool:
     """Say whether gevent or eventlet has put greenlets in the place of threads."""
     if "gevent.monkey" not in sys.modules and "eventlet.patcher" not in sys.modules:
-        return False  # asked for every job
+        return False  # looked at for every job
     gevent: Any = sys.modules.get("gevent.monkey")
     return (gevent is not None and gevent.is_module_patched("threading")) or _are_eventlets()
 

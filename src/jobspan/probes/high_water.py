@@ -74,7 +74,7 @@ def _raised() -> int | None:
 
 def _clear() -> bool:
     # Opened each time: a daemon closes descriptors that are not its own, and a number that was kept would be written
-    # to whoever has it by then.
+    # to another file that has it by then.
     try:
         descriptor = os.open(_CLEAR_REFS, os.O_WRONLY | os.O_CLOEXEC)
     except OSError:

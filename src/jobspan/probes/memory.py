@@ -32,7 +32,7 @@ class _Statm:
             return self._reopened()
 
     def _reopened(self) -> int | None:
-        # LongRunningPrograms close descriptors that are not theirs, and the number may belong to somebody else by now:
+        # Daemons close descriptors that they have not opened, and the number may be another file's by now:
         # it is not closed here, only opened anew, once.
         try:
             self._fd = os.open(_PATH, os.O_RDONLY | os.O_CLOEXEC)
@@ -48,13 +48,13 @@ class _Statm:
 _statm = _Statm()
 
 
-def elsewhere_bytes() -> int | None:
-    """Return what psutil says of this process; None without it."""
+def psutil_bytes() -> int | None:
+    """Return what psutil measures of this process; None without it."""
     psutil = _psutil()
     return None if psutil is None else int(psutil.Process().memory_info().rss)
 
 
-resident_bytes = _statm.resident_bytes if sys.platform == "linux" else elsewhere_bytes
+resident_bytes = _statm.resident_bytes if sys.platform == "linux" else psutil_bytes
 """Return the resident set of this process in bytes; elsewhere than on Linux None where psutil is not installed."""
 
 

@@ -9,7 +9,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def oom_kills() -> int | None:
-    """Return the kernel's count; None where it does not tell. It names no victim: only a rise says something."""
+    """Return the kernel's count; None where there is none. It names no victim: only a rise means something."""
     for path, word in _counters():
         try:
             lines = path.read_text(encoding="ascii").splitlines()

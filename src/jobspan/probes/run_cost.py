@@ -31,14 +31,14 @@ class Memory(NamedTuple):
     source: Source
 
 
-# One that nobody holds any more will not be ended. No Python runs when it goes: an interrupt would vanish in it.
+# One without a reference left will not be ended. No Python runs when it goes: an interrupt would be lost in it.
 _open: set[ref[RunCost]] = set()
 
 
 class RunCost:
     """Counts a run among the open ones from ``begin`` to ``end``.
 
-    Runs of one process are told apart by their time alone, so the mark is reset only for a run that is alone, and is
+    Memory of one process is not divided among its runs, so the mark is reset only for a run that is alone, and is
     exact only for one that stayed so.
     """
 
@@ -96,12 +96,12 @@ class RunCost:
         self.every_s = min(self.every_s, EACH_SECOND)
         sampler.need(EACH_SECOND)
 
-    def saw(self, resident_bytes: int) -> None:
+    def take_reading(self, resident_bytes: int) -> None:
         """Take a reading."""
         self._highest_bytes = max(self._highest_bytes, resident_bytes)
 
     def cpu_s(self) -> float | None:
-        """Return the CPU time used until now; None where it cannot be told."""
+        """Return the CPU time used until now; None where it cannot be measured."""
         return None if self._clock is None else self._clock.used_s()
 
     def memory(self) -> Memory | None:
@@ -112,7 +112,7 @@ class RunCost:
         seen = max(start, end, self._highest_bytes)
         if self._is_reset:
             mark = high_water.read()
-            # Asked last: a run that begins while the mark is read leaves it alone.
+            # Read last: a run that begins while the mark is read leaves it alone.
             source = Source.EXACT if mark is not None and self.at_once == 1 else Source.SAMPLED
             return Memory(start, end, max(seen, mark or 0), source)
         mark = lifetime_bytes()
@@ -140,15 +140,15 @@ def _needed_s() -> float:
     return min((run.every_s for run in _runs()), default=NEVER)
 
 
-def _tell(_: int, resident_bytes: int) -> None:
+def _take(_: int, resident_bytes: int) -> None:
     for run in _runs():
-        run.saw(resident_bytes)
+        run.take_reading(resident_bytes)
 
 
 def _runs() -> list[RunCost]:
     return [run for found in list(_open) if (run := found())]
 
 
-sampler = Sampler(_needed_s, _tell)
+sampler = Sampler(_needed_s, _take)
 
 forks.join("run costs", in_child=_open.clear)

@@ -27,10 +27,10 @@ _all: weakref.WeakSet[Sampler] = weakref.WeakSet()
 
 
 class Sampler:
-    """Sleeps until somebody needs readings, and again when nobody has for a while.
+    """Sleeps until a run needs readings, and again when none has for a while.
 
-    It is a real thread also where greenlets stand in for threads, so that a greenlet that computes does not stop it and
-    none waits for it. It holds no lock of the host's and does not keep the process alive.
+    It is a real thread also where greenlets replace threads, so that a greenlet that computes does not stop it and
+    none waits for it. It holds no lock of the application's and does not keep the process alive.
 
     Args:
         needed: says how often readings are needed now.
@@ -51,10 +51,10 @@ class Sampler:
         self._is_possible = True
         self._to_start = [True]
 
-    def call_each_second(self, told: Reading) -> None:
-        """Have readings told once a second as well."""
-        if told not in self._each_second:
-            self._each_second.append(told)
+    def call_each_second(self, reading: Reading) -> None:
+        """Call this once a second as well."""
+        if reading not in self._each_second:
+            self._each_second.append(reading)
 
     def need(self, every_s: float) -> bool:
         """See to it that readings are taken so often; False where they are not to be had."""
@@ -91,16 +91,16 @@ class Sampler:
         return True
 
     def _sample(self) -> None:
-        bell, lingered, told_s = self._bell, 0, 0.0
+        bell, lingered, second_s = self._bell, 0, 0.0
         # The process may end meanwhile, and with it all that is used here.
         with contextlib.suppress(Exception):
-            # The host's handlers belong to its own threads.
+            # The application's signal handlers belong to its own threads.
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             while True:
                 bell.acquire(timeout=-1 if self._every_s == NEVER else self._every_s)
                 now_s = time.monotonic()
-                is_second = now_s - told_s >= EACH_SECOND - OFTEN / 2
-                told_s = now_s if is_second else told_s
+                is_second = now_s - second_s >= EACH_SECOND - OFTEN / 2
+                second_s = now_s if is_second else second_s
                 self._read(is_second=is_second)
                 lingered = self._keep_pace(lingered)
 
@@ -111,8 +111,8 @@ class Sampler:
         at_ns = time.time_ns()
         self._taken(at_ns, resident)
         if is_second:
-            for told in self._each_second:
-                told(at_ns, resident)
+            for take in self._each_second:
+                take(at_ns, resident)
 
     def _keep_pace(self, lingered: int) -> int:
         """Read as often as is needed, and for a while as often as was; return for how many readings by now."""
@@ -120,7 +120,7 @@ class Sampler:
         if needed > self._every_s and lingered < _LINGERS.get(self._every_s, 0):
             return lingered + 1
         self._every_s = needed
-        # Whoever came between the question and the answer has not rung.
+        # A run that began between these two lines has not woken this thread.
         self._every_s = min(needed, self._needed())
         return 0
 

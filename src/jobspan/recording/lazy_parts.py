@@ -1,6 +1,6 @@
 """The parts of a recorder, each made, and its modules imported, when the first event of its kind comes.
 
-A script that puts no job pays for no publishes, and one that only puts some for no runs.
+A script that publishes no job does not load publishing, and one that only publishes does not load runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jobspan.recording.spans.publish_spans import Publishes
     from jobspan.recording.spans.reported_runs import ReportedRuns
     from jobspan.recording.spans.run_spans import RunSpans
-    from jobspan.recording.unsampled.unsampled_publishes import Passing
+    from jobspan.recording.unsampled.unsampled_publishes import UnsampledPublishes
     from jobspan.recording.unsampled.unsampled_runs import UnsampledRuns
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Parts:
 
     def make_all(self) -> None:
         """Make what a worker needs: its children are to find it made, not to make it once each."""
-        for name in ("runs", "publishes", "batches", "passing", "unsampled_runs", "deaths"):
+        for name in ("runs", "publishes", "batches", "unsampled_publishes", "unsampled_runs", "deaths"):
             getattr(self, name)
 
     @Part
@@ -100,28 +100,28 @@ class Parts:
 
     @Part
     def reported(self) -> ReportedRuns:
-        """Return what writes the spans of runs that are told whole."""
+        """Return what writes the spans of runs from one event each."""
         from jobspan.recording.spans.reported_runs import ReportedRuns
 
         return ReportedRuns(self._instruments)
 
     @Part
     def deaths(self) -> DeadProcesses:
-        """Return what tells of dead processes."""
+        """Return what recovers the records of dead processes."""
         from jobspan.recording.recovery.dead_processes import DeadProcesses
 
         return DeadProcesses(self._instruments, self.reported, before_children=self.make_all)
 
     @Part
-    def passing(self) -> Passing:
-        """Return what passes on publishes that nobody records."""
-        from jobspan.recording.unsampled.unsampled_publishes import Passing
+    def unsampled_publishes(self) -> UnsampledPublishes:
+        """Return what only propagates: publishes that are not recorded."""
+        from jobspan.recording.unsampled.unsampled_publishes import UnsampledPublishes
 
-        return Passing(self._instruments, self._trace_limiter)
+        return UnsampledPublishes(self._instruments, self._trace_limiter)
 
     @Part
     def unsampled_runs(self) -> UnsampledRuns:
-        """Return what tells runs that nobody records."""
+        """Return what only propagates: runs that are not recorded."""
         from jobspan.recording.unsampled.unsampled_runs import UnsampledRuns
 
         return UnsampledRuns(self._instruments)
@@ -174,7 +174,7 @@ def _hold() -> None:
 
 
 def _go_on() -> None:
-    with suppress(RuntimeError):  # it waited in vain
+    with suppress(RuntimeError):  # it did not get the lock in time
         _making.release()
 
 

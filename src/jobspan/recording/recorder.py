@@ -48,7 +48,7 @@ from jobspan.settings import Settings
 
 if TYPE_CHECKING:
     # Imported when the first job comes.
-    from jobspan.recording.unsampled.unsampled_publishes import Passing
+    from jobspan.recording.unsampled.unsampled_publishes import UnsampledPublishes
     from jobspan.recording.unsampled.unsampled_runs import UnsampledRuns
 
 _BEGIN = {
@@ -88,7 +88,7 @@ class Recorder:
             ``publish_hook`` and ``run_hook``.
 
     Attributes:
-        listener: is told each event first; None: nobody is.
+        listener: takes each event first; None: there is none.
     """
 
     def __init__(self, settings: Settings, **given: Any) -> None:
@@ -109,8 +109,8 @@ class Recorder:
     def propagate_only(
         self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None
     ) -> bool:
-        """Pass on what a publish does that nobody records, see ``JobSink``."""
-        return self.listener is None and self._passing.publish(carrier, job_id, at_ns, queue)
+        """Propagate the context of a publish that is not recorded, see ``JobSink``."""
+        return self.listener is None and self._unsampled_publishes.publish(carrier, job_id, at_ns, queue)
 
     def start_unsampled(
         self,
@@ -121,20 +121,20 @@ class Recorder:
         *of: Any,
         eager: bool = False,
     ) -> RunWithoutSpan | None:
-        """Return a run that nobody records, see ``JobSink``."""
+        """Return a run that is not recorded, see ``JobSink``."""
         # Of a sampled trace more is to be done, and the context is read then.
         if self.listener is not None or (w3c_fast_path.looks_sampled(carrier) and self._instruments.has_sdk):
             return None
-        return self._passing_runs.run(carrier, partial(job, *of), options, at_ns, eager=eager)
+        return self._unsampled_runs.run(carrier, partial(job, *of), options, at_ns, eager=eager)
 
     def is_noop(self, carrier: Mapping[str, Any]) -> bool:
         """Say whether nothing would come of a publish or run with this carrier, see ``JobSink``."""
         return self.listener is None and not self._instruments.has_sdk and is_idle(self._instruments, carrier)
 
     @Part
-    def _passing(self) -> Passing:
-        return self._parts.passing
+    def _unsampled_publishes(self) -> UnsampledPublishes:
+        return self._parts.unsampled_publishes
 
     @Part
-    def _passing_runs(self) -> UnsampledRuns:
+    def _unsampled_runs(self) -> UnsampledRuns:
         return self._parts.unsampled_runs

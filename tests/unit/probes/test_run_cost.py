@@ -142,7 +142,7 @@ def test_without_leave_to_reset_the_mark_stays(begun: Callable[..., RunCost]) ->
 
 def test_a_peak_is_never_below_what_the_readings_saw(begun: Callable[..., RunCost]) -> None:
     run = begun(may_reset=False)
-    run.saw(2**40)
+    run.take_reading(2**40)
     assert memory_of(run).peak_bytes == 2**40
 
 
@@ -198,7 +198,7 @@ def test_what_a_process_was_before_an_exec_is_no_part_of_a_peak() -> None:
 
 def test_what_is_asked_elsewhere_than_on_linux_says_the_same() -> None:
     pytest.importorskip("psutil")
-    assert memory.elsewhere_bytes() == pytest.approx(memory.resident_bytes(), rel=0.02)
+    assert memory.psutil_bytes() == pytest.approx(memory.resident_bytes(), rel=0.02)
 
 
 def test_cpu_is_that_of_the_thread_that_asks_and_of_no_other() -> None:

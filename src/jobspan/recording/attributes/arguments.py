@@ -60,7 +60,7 @@ def _text(given: str | None, clean: Callable[[], Any], named: Iterable[tuple[str
 
 
 def _secrets(named: Iterable[tuple[str, Any]]) -> list[str]:
-    """Return the values that stand under a name like that of a secret: no text may show them."""
+    """Return the values under a name like that of a secret: no text may show them."""
     values = [str(value) for name, value in named if is_sensitive(str(name))]
     return [text for text in values if text not in ("", "None", "True", "False", "0", "1")]
 
@@ -83,7 +83,7 @@ def _parameters(function: Callable[..., Any] | None) -> list[str]:
 
 
 def _clean(value: Any, depth: int) -> Any:
-    """Return a value without what stands under a key that is named like a secret."""
+    """Return a value without what is under a key that is named like a secret."""
     if depth == 0 or not isinstance(value, (Mapping, list, tuple)):
         return value
     if isinstance(value, Mapping):

@@ -88,22 +88,22 @@ def _without_password(user: str) -> str:
 
 
 def attributes_at_the_end(event: CommandFinished) -> dict[str, Any]:
-    """Return exit code, signal and outcome; of a code that nobody knows, nothing."""
-    said: dict[str, Any] = {}
+    """Return exit code, signal and outcome; nothing for a code that is not known."""
+    attributes: dict[str, Any] = {}
     outcome = outcome_of(event)
     if outcome is not None:
-        said[c.JOBSPAN_COMMAND_OUTCOME] = outcome
+        attributes[c.JOBSPAN_COMMAND_OUTCOME] = outcome
     if event.exit_code is not None:
-        said[c.PROCESS_EXIT_CODE] = event.exit_code
+        attributes[c.PROCESS_EXIT_CODE] = event.exit_code
     if event.signal is not None:
-        said[c.JOBSPAN_COMMAND_EXIT_SIGNAL] = event.signal
+        attributes[c.JOBSPAN_COMMAND_EXIT_SIGNAL] = event.signal
     if event.pid is not None:
-        said[c.PROCESS_PID] = event.pid
-    return said
+        attributes[c.PROCESS_PID] = event.pid
+    return attributes
 
 
 def outcome_of(event: CommandFinished) -> str | None:
-    """Return how a command ended; None when nobody knows."""
+    """Return how a command ended; None when it is not known."""
     if event.is_lost:
         return c.COMMAND_LOST
     if event.signal is not None:

@@ -130,7 +130,7 @@ def _add_waits(
 ) -> None:
     """Split the time between publish and run: asked for, in the broker, in the worker; seconds, never negative.
 
-    Without a publish time on the message nothing is known, and nothing is said.
+    Without a publish time on the message nothing is known, and nothing returned.
     """
     if published_ms is None:
         return
@@ -147,7 +147,7 @@ def _add_waits(
 def _of_pattern(common: dict[str, Any], job: JobByPattern) -> dict[str, Any]:
     found = common.copy()
     _, job_id, workflow_id, _ = job
-    # In the places that they have in what is told whole: where there are too many, the first are dropped.
+    # In the places that they have in a span described by itself: where there are too many, the first are dropped.
     if job_id is not None:
         found[c.MESSAGING_MESSAGE_ID] = job_id
     else:
@@ -180,7 +180,7 @@ def _of_job(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
 
 
 def _prepared_for(operation: str, job: Job, broker: Broker) -> dict[str, Any]:
-    """Return what all jobs of one name that are put in one way have in common, prepared once."""
+    """Return what all jobs of one name that are published in one way have in common, prepared once."""
     # fmt: off
     key = (
         operation, broker, job.framework, job.name, job.queue, job.routing_key, job.priority, job.scheduled_by,

@@ -1,4 +1,4 @@
-"""What a publish says: its span, and our field on the message; worked out once where publishes differ little."""
+"""The attributes of a publish span, and jobspan's field on the message; worked out once for those that are alike."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from jobspan.recording.context.trace_limits import TraceDecision
 from jobspan.recording.sdk.span_start import SpanStart
 
 
-class PublishWords(NamedTuple):
-    """The name and the attributes that all publish spans of a pattern have, and the queue that their messages tell."""
+class PreparedPublish(NamedTuple):
+    """The name and the attributes that all publish spans of a pattern have, and the queue that is in their messages."""
 
     name: str
     attributes: dict[str, Any]
     queue: str | None
 
 
-def words_of(example: PublishStarted, options: OptionResolver) -> PublishWords | None:
-    """Return what all publishes of a pattern say; None: they are told whole."""
+def prepare(example: PublishStarted, options: OptionResolver) -> PreparedPublish | None:
+    """Return what all publishes of a pattern have in common; None: each is described by itself."""
     job = example.job
     is_first = job.attempt == 1 and job.scheduled_ns is None and job.scheduled_by is None
     # A workflow that the library's message does not carry goes into our field.
@@ -36,11 +36,11 @@ def words_of(example: PublishStarted, options: OptionResolver) -> PublishWords |
     if not is_simple or example.options.args or not options.is_traced(example.options, job.name):
         return None
     name = job_attributes.span_name(c.OPERATION_PUBLISH, job.name)
-    return PublishWords(name, job_attributes.common_to_publishes(example), _recovery_queue(job))
+    return PreparedPublish(name, job_attributes.common_to_publishes(example), _queue_in_message(job))
 
 
 def of_publish(event: PublishStarted, origin: Origin | None, members: Members | None) -> SpanStart:
-    """Return what a publish's span says when it begins."""
+    """Return what a publish's span begins with."""
     attributes = job_attributes.of_publish(event.job, event.broker, origin)
     if members is not None and members.omitted:
         attributes[c.JOBSPAN_LINK_OMITTED] = members.omitted
@@ -57,8 +57,8 @@ def of_publish_by_pattern(common: dict[str, Any], job: JobByPattern, origin: Ori
 def field_of(
     event: PublishStarted, origin: Origin | None, called: JobOptions, verdict: TraceDecision, members: Members | None
 ) -> str:
-    """Return our field; most jobs have little to say in it."""
-    job, queue = event.job, _recovery_queue(event.job)
+    """Return jobspan's field; of most jobs it holds little."""
+    job, queue = event.job, _queue_in_message(event.job)
     has_workflow = event.continues is not None and (job.workflow_id is not None or job.group_id is not None)
     previous = _previous_attempt(job, origin) if origin else None
     is_simple = called is NOTHING and members is None and previous is None and not verdict.begins_trace
@@ -102,7 +102,7 @@ def simple_field(
     )
 
 
-def _recovery_queue(job: Job) -> str | None:
+def _queue_in_message(job: Job) -> str | None:
     """Return the queue where it is not the routing key, which the worker knows."""
     return job.queue if job.routing_key is not None and job.routing_key != job.queue else None
 

@@ -1,4 +1,4 @@
-"""What a run's span says beside what its message does: where it ran, how it ended, what it cost."""
+"""The attributes of a run's span that do not come from its message: where it ran, how it ended, what it cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobspan.probes.run_cost import RunCost
 
 
 def reported_at_the_end(cost: RunCost, prefetched_s: float | None) -> dict[str, Any]:
-    """Return what is known now and told at a run's end, for the one who may have to tell it."""
+    """Return what is known now and reported at a run's end, for the process that may have to recover it."""
     found = _where()
     if prefetched_s is not None:
         found[c.JOBSPAN_JOB_WAIT_PREFETCHED] = prefetched_s
@@ -22,7 +22,7 @@ def reported_at_the_end(cost: RunCost, prefetched_s: float | None) -> dict[str, 
 
 
 def outcome_of(end: RunFinished) -> dict[str, Any]:
-    """Return what is known of the end of a run whoever reports it."""
+    """Return what is known of the end of a run whichever process reports it."""
     return {c.JOBSPAN_JOB_OUTCOME: end.outcome.value, c.JOBSPAN_JOB_FINAL: end.final}
 
 

@@ -20,20 +20,20 @@ from jobspan.recording.context.propagation import Incoming
 from jobspan.recording.sdk.span_start import SpanStart
 
 
-class RunWords(NamedTuple):
+class PreparedRun(NamedTuple):
     """The name and the attributes that all run spans of a pattern have."""
 
     name: str
     attributes: dict[str, Any]
 
 
-def words_of(example: RunStarted, options: OptionResolver) -> RunWords | None:
-    """Return what all runs of a pattern say; None: they are told whole."""
+def prepare(example: RunStarted, options: OptionResolver) -> PreparedRun | None:
+    """Return what all runs of a pattern have in common; None: each is described by itself."""
     wanted, name = example.options, example.job.name
     is_usual = options.relation(wanted) == NESTED and options.is_traced(wanted, name) and not wanted.args
     if example.eager or example.job.is_redelivered or example.job.scheduled_ns is not None or not is_usual:
         return None
-    return RunWords(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.common_to_runs(example))
+    return PreparedRun(job_attributes.span_name(c.OPERATION_RUN, name), job_attributes.common_to_runs(example))
 
 
 def of_run(
@@ -45,7 +45,7 @@ def of_run(
     outside: Context,
     lost: tuple[str, str] | None,
 ) -> SpanStart:
-    """Return what a run's span says when it begins; ``lost``: trace and span of the one before it that was."""
+    """Return what a run's span begins with; ``lost``: trace and span of the one before it that was."""
     attributes = job_attributes.of_run(event, incoming.field, job)
     if wanted.args:
         attributes.update(arguments.attributes_of(event.arguments))

@@ -7,7 +7,7 @@ Shape: ``1;t=1700000000000;c=00f067aa0ba902b7;n=import-users``: a version, then 
     p  id of the publishing job       a  trace and span id of the previous attempt, ``trace-span``
     d  depth: runs above it           s  start of the trace, Unix ms
     x  1: the run begins a trace      q  queue, where it is not the routing key
-    b  scheduler that put it          j  name of the schedule's entry
+    b  scheduler that published it          j  name of the schedule's entry
     m  members it waits for, ``trace-span.span.…``, at most 100
     w  id of the workflow             g  id of the group
     o  how many members are not among them
@@ -55,7 +55,7 @@ class Members(NamedTuple):
 
 
 class MessageField(NamedTuple):
-    """What a publish tells the run; None: not said."""
+    """What a publish passes to its run; None: not given."""
 
     published_ms: int | None = None
     depth: int | None = None
@@ -81,7 +81,7 @@ _NOT_SIMPLE = NOTHING[_SIMPLE:]
 
 
 def is_simple(field: MessageField) -> bool:
-    """Say whether a field tells of times and causes alone, and of nothing that decides how or where a run is told."""
+    """Say whether a field holds times and causes alone, and nothing that decides how or where a run is recorded."""
     return field[_SIMPLE:] == _NOT_SIMPLE
 
 
@@ -127,7 +127,7 @@ def simple(
 
 
 def decides(text: object) -> bool:
-    """Say whether a field decides how its run is recorded or where; so does one that is none of ours: it is counted."""
+    """Say whether a field decides how its run is recorded or where; so does another's: it is counted."""
     if text is None:
         return False
     if isinstance(text, str) and len(text) <= _LONGEST and "%" not in text and _SIMPLE_TEXT.fullmatch(text):
@@ -137,7 +137,7 @@ def decides(text: object) -> bool:
 
 
 def decode(text: object) -> MessageField | None:
-    """Read the field; None when it is not ours or of a version that we do not know."""
+    """Read the field; None when it is not jobspan's or of a version that is not known."""
     if not isinstance(text, str) or len(text) > _LONGEST:
         return None
     simple = _SIMPLE_TEXT.fullmatch(text)
@@ -239,8 +239,8 @@ def _members_text(members: Members, room: int) -> str:
 def _chosen_parts(options: JobOptions) -> Iterator[str]:
     if options == NOT_CHOSEN:
         return
-    said = options._asdict()
-    switches = [f"{mark}{int(said[name])}" for mark, name in _SWITCHES.items() if said[name] is not None]
+    values = options._asdict()
+    switches = [f"{mark}{int(values[name])}" for mark, name in _SWITCHES.items() if values[name] is not None]
     if switches:
         yield "u=" + ".".join(switches)
     if options.relation:

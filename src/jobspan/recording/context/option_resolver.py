@@ -29,7 +29,7 @@ class OptionResolver:
         return chosen
 
     def for_run(self, event: RunStarted | RunLost | JobDropped, field: MessageField) -> JobOptions:
-        """Return what is wanted of a run: what its caller chose, else what stands on the job."""
+        """Return what is wanted of a run: what its caller chose, else the options of the job."""
         given = field.options
         if isinstance(event, RunStarted) and event.eager:
             given = chosen_around()

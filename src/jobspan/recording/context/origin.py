@@ -39,7 +39,7 @@ UNKNOWN = Origin(INVALID_SPAN_CONTEXT)
 
 
 class PendingOrigin(Protocol):
-    """An origin that is worked out when somebody asks for it."""
+    """An origin that is worked out when it is first needed."""
 
     def origin(self) -> Origin:
         """Return it."""
@@ -47,5 +47,5 @@ class PendingOrigin(Protocol):
 
 def origin_of(context: Context) -> Origin | None:
     """Return the origin that a context carries."""
-    found: Origin | PendingOrigin | None = context.get(ORIGIN)  # type: ignore[assignment]  # nobody else has the key
+    found: Origin | PendingOrigin | None = context.get(ORIGIN)  # type: ignore[assignment]  # only jobspan has the key
     return found if found is None or isinstance(found, Origin) else found.origin()

@@ -23,12 +23,12 @@ def inside(span: Span, around: Context) -> Context:
 
 
 def inside_with(span: Span, around: Context, key: str, value: object) -> Context:
-    """Return the same with a value of ours."""
+    """Return the same with a value of jobspan's."""
     return Context({**around, _SPAN: span, key: value})
 
 
 def with_value(around: Context, key: str, value: object) -> Context:
-    """Return a context with a value of ours, in which all else is as around it."""
+    """Return a context with a value of jobspan's, in which all else is as around it."""
     return Context({**around, key: value})
 
 

@@ -48,7 +48,7 @@ _GETTER = _TextGetter()
 
 
 def write(carrier: MutableMapping[str, Any], context: Context, field: str) -> None:
-    """Put the context and our field, as it is written, on a message that is about to leave.
+    """Put the context and jobspan's field, as it is written, on a message that is about to leave.
 
     What an earlier attempt left there is removed first: libraries copy headers into retries. Baggage that came without
     our field is the caller's own header, which only baggage of the context takes the place of.
@@ -113,7 +113,7 @@ def is_on(carrier: Mapping[str, Any]) -> bool:
     """Say whether a message carries anything that ``read`` would look at."""
     if c.FIELD in carrier or c.MEMBERS_FIELD in carrier:
         return True
-    for name in _fields_of(propagate.get_global_textmap()):  # noqa: SIM110 - asked for every job: no generator
+    for name in _fields_of(propagate.get_global_textmap()):  # noqa: SIM110 - for every job: no generator
         if name in carrier:
             return True
     return False
@@ -132,7 +132,7 @@ def variable(name: str) -> str:
 
 
 def _fields_of(propagator: TextMapPropagator) -> frozenset[str]:
-    """Return what a propagator writes, worked out once: those made of several put it together at each question."""
+    """Return what a propagator writes, worked out once: those made of several put it together at each call."""
     global _known  # noqa: PLW0603 - a propagator of the user's may be one that no table takes as a key
     if _known[0] is not propagator:
         _known = propagator, frozenset(propagator.fields)
@@ -161,6 +161,6 @@ def _extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
     except Exception as error:
         if is_interrupt(error):
             raise
-        # A propagator is not ours, and some trip over texts that they would not write.
+        # A propagator may be the application's, and some trip over texts that they would not write.
         dropped.count(dropped.UNREADABLE_CONTEXT, f"a message came with a context that cannot be read: {error!r}")
         return None

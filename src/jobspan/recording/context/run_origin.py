@@ -12,7 +12,7 @@ from jobspan.recording.context.propagation import Incoming
 
 
 class PendingRun:
-    """What causes what a run does, worked out when somebody asks: most jobs put no others.
+    """What causes what a run does, worked out when it is first needed: most jobs publish no others.
 
     Then it lets go of what that was worked out from: around an eager run, the run that called it.
     """

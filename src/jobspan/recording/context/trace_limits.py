@@ -1,6 +1,6 @@
 """When a publish stops nesting its run in the trace, and when it gets no span of its own: traces stay of a size.
 
-A backend refuses a trace that is too large, and nobody reads one. So past a number of publishes, a depth or an age
+A backend refuses a trace that is too large, and no reader can use one. So past a number of publishes, a depth or an age
 the next run begins a new trace, linked to its publish; and past the number of publishes they are summarised.
 """
 
@@ -50,12 +50,12 @@ class TraceLimiter:
     def count(
         self, trace_id: int, *, depth: int, started_ns: int | None, at_ns: int, is_counted: bool = True
     ) -> TraceDecision:
-        """Count a publish under way in a trace, and say what becomes of it.
+        """Count a publish under way in a trace, and decide what becomes of it.
 
         Args:
             trace_id: of the caller's span; 0 when there is none and the publish begins a trace.
             depth: runs above the publish.
-            started_ns: when the trace began, if somebody told; else it began with its first publish seen here.
+            started_ns: when the trace began, where that is known; else it began with its first publish seen here.
             at_ns: now.
             is_counted: the publish gets a span; one that gets none goes by what the others have come to.
         """

@@ -1,6 +1,6 @@
 """The usual case of the default propagators in a part of the time: a ``traceparent`` and nothing beside it.
 
-Each answers that there is more to it where it is not that case; then the propagators themselves are asked.
+Each returns that there is more to it where it is not that case; then the propagators themselves are used.
 https://www.w3.org/TR/trace-context/#traceparent-header
 """
 
@@ -30,7 +30,7 @@ _known: tuple[TextMapPropagator | None, bool] = None, False
 
 
 def is_default(propagator: TextMapPropagator) -> bool:
-    """Say whether a propagator is what OpenTelemetry sets where nobody sets another; looked up once."""
+    """Say whether a propagator is what OpenTelemetry sets where the application sets none; looked up once."""
     global _known  # noqa: PLW0603 - a propagator of the user's may be one that no table takes as a key
     if _known[0] is not propagator:
         parts = getattr(propagator, "_propagators", ())
@@ -40,8 +40,8 @@ def is_default(propagator: TextMapPropagator) -> bool:
 
 def looks_sampled(carrier: Mapping[str, Any]) -> bool:
     """Say whether a context came along with the sampled flag set, which is the last bit of its last digit."""
-    said = carrier.get(_TRACEPARENT)
-    return isinstance(said, str) and said[-1:] in _ODD
+    traceparent = carrier.get(_TRACEPARENT)
+    return isinstance(traceparent, str) and traceparent[-1:] in _ODD
 
 
 def injected(carrier: MutableMapping[str, Any], context: Context) -> bool:
@@ -57,10 +57,10 @@ def extracted(carrier: Mapping[str, Any], base: Context) -> Context | None:
     """Return the context on a carrier on top of another; None: there is more to it."""
     if _TRACESTATE in carrier or _BAGGAGE in carrier:
         return None
-    said = carrier.get(_TRACEPARENT)
-    if said is None:
+    traceparent = carrier.get(_TRACEPARENT)
+    if traceparent is None:
         return base
-    match = _SHAPE.fullmatch(said) if isinstance(said, str) else None
+    match = _SHAPE.fullmatch(traceparent) if isinstance(traceparent, str) else None
     if match is None:
         return None
     trace_id, span_id, flags = match.groups()

@@ -1,7 +1,7 @@
-"""A collector that does not answer holds a command up once, not each of its processes.
+"""A collector that does not answer delays a command once, not each of its processes.
 
-One that has waited for nothing as it left says so in the state folder; those that leave within half a minute of it only
-look whether the collector is there again. What they had to send is in their flight records.
+A process whose whole wait at its exit was for nothing notes that in the state folder. Those that leave within half a
+minute of it only try for a moment whether the collector answers again. Their spans are in their flight records.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from opentelemetry.trace import Span
 from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.sdk.flush import before_waiting
 
-_FILE = "vain-waits"
+_FILE = "vain-waits"  # its name in the state folder, which processes of another version share
 _PLACES = 256
 _MARK = Struct("=16sQ")
 """Trace id and Unix time in ns; two commands that share a place wait once more than they had to."""
@@ -34,12 +34,12 @@ def share_with_trace(span: Span) -> None:
 
 def reset() -> None:
     """Leave from now on as a process of its own."""
-    global _trace  # noqa: PLW0603 - as above
+    global _trace  # noqa: PLW0603 - one a process
     _trace = b""
 
 
 class CircuitBreaker:
-    """Says how long to wait, and hears how that went."""
+    """Says how long to wait for the collector, and keeps whether it answered."""
 
     def longest_s(self, asked_s: float) -> float:
         """Return for how long it is worth waiting."""

@@ -1,7 +1,7 @@
-"""Spans of this process into its flight file: what is open, and what is finished but has not arrived yet.
+"""Spans of this process into its flight file: what is open, and what is finished but not exported yet.
 
 One a process, for all recorders. A span is written before the SDK has it and cleared when every exporter has sent it,
-so whatever moment the process dies at, the one who reads the file tells what this one could not.
+so whatever moment the process dies at, whoever reads its file can export what it could not.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ except ImportError:  # no file locks: not a POSIX system
 _logger = logging.getLogger("jobspan.flight")
 
 SUPERVISOR = "_JOBSPAN_SUPERVISOR"
-"""Environment variable by which a worker's main process tells its children that it watches them: its file's name."""
+"""Environment variable by which a worker's main process says to its children that it watches them: its file's name."""
 
 _SHORTER = (2_000, 200)
 """Characters that are kept of each text of a span that there is no room for."""
@@ -49,11 +49,11 @@ _SHORTER = (2_000, 200)
 _SPAN_ID = 1
 _NOWHERE: Slot = []
 _ENDED: Any = ()
-"""Stands for the record of a span that is kept as a finished one, and is about to be ended."""
+"""In place of the record of a span that is kept as a finished one, and is about to be ended."""
 
 
 class FlightLog:
-    """What a process would take with it to the grave, kept where it survives."""
+    """The spans that a process would lose by dying, kept in a file that survives it."""
 
     def __init__(self) -> None:
         self._wanted = Path()
@@ -64,7 +64,7 @@ class FlightLog:
         self._provider: Any = None
         self._open: dict[Span, tuple[Slot, Plain]] = {}
         self._left_out: set[int] = set()
-        self._unarrived = PendingExport()
+        self._pending = PendingExport()
         self._has_unwound = False
         self._when_unwatched: Callable[[Path], None] | None = None
 
@@ -76,13 +76,13 @@ class FlightLog:
             return
         try:
             # A worker may change its folder later, and its children must find the same.
-            asked = Path(state_dir).expanduser() if state_dir else default_folder()
-            self._wanted = private_place(asked.absolute())
-        except (OSError, RuntimeError) as error:  # nobody's home, or a working folder that is gone
+            folder = Path(state_dir).expanduser() if state_dir else default_folder()
+            self._wanted = private_place(folder.absolute())
+        except (OSError, RuntimeError) as error:  # the user has no home, or the working folder is gone
             self._give_up(error)
 
     def when_unwatched(self, step: Callable[[Path], None]) -> None:
-        """Do this when this process opens a file that nobody watches: then nobody but such as it tells of the dead."""
+        """Do this when this process opens a file that no supervisor watches: then it recovers orphans itself."""
         self._when_unwatched = step
 
     @property
@@ -92,7 +92,7 @@ class FlightLog:
 
     @property
     def has_exporter(self) -> bool:
-        """Say whether somebody takes the spans of this process."""
+        """Say whether an exporter takes the spans of this process."""
         return leads_somewhere(self._provider or get_tracer_provider())
 
     @property
@@ -122,15 +122,15 @@ class FlightLog:
     @property
     def has_much_to_send(self) -> bool:
         """Say whether what another process may have left would find no room in the SDK's queue, or no collector."""
-        return self._unarrived.is_backlogged
+        return self._pending.is_backlogged
 
     def flush_begins(self) -> Callable[[], None]:
         """Return what is to be done when a flush of the global provider's spans that begins now has ended well."""
         is_ours = self._provider in (None, get_tracer_provider())
-        kept = set(self._unarrived.slots if is_ours else ())
+        kept = set(self._pending.slots if is_ours else ())
         # Another thread may be about to end one, and then the flush has missed it.
         kept.difference_update(map(_id_of, list(self._open)))
-        return partial(self._unarrived.flushed, kept)
+        return partial(self._pending.flushed, kept)
 
     def open(self, span: Any = None, *, supervisor: str | None = None) -> FlightFile | None:
         """Return this process's file, made where it was missing; None when there is none to be had."""
@@ -138,7 +138,7 @@ class FlightLog:
             return self._file
         with self._opening:
             if self._is_opening:
-                return None  # a signal handler of the host stands in the midst of it
+                return None  # a signal handler of the application interrupted it
             self._is_opening = True
             try:
                 return self._opened(span, supervisor)
@@ -155,7 +155,7 @@ class FlightLog:
             share_the_deadline()
         self._is_watched = bool(watched_by)
         try:
-            self._file = self._unarrived.file = FlightFile(folder, watched_by, resource)
+            self._file = self._pending.file = FlightFile(folder, watched_by, resource)
         except OSError as error:
             self._give_up(error)
             return None
@@ -164,13 +164,13 @@ class FlightLog:
         return self._file
 
     def record_open(self, span: Span, more: dict[str, Any], *, is_safe: bool) -> None:
-        """Keep a span that has just begun, with what a survivor adds to it."""
+        """Keep a span that has just begun, with the attributes that are added if it is recovered."""
         if self._is_off or span in self._open:
             return
         record, file = record_of(span, None, more, is_safe), self._file
         if file is None and span.get_span_context().trace_flags.sampled:
             if not self.has_exporter:
-                return  # nor would one that survives it have anybody to tell
+                return  # a process that recovered it would have no exporter either
             file = self.open(span)
         if record is not None and file is not None:
             slot: Slot = []
@@ -183,7 +183,7 @@ class FlightLog:
             self.exclude(span)
 
     def exclude(self, span: Span) -> None:
-        """Say that a run's span is not kept, so that nobody else can know of it."""
+        """Note that a run's span is not kept, so that no other process can know of it."""
         self._left_out.add(_id_of(span))
 
     def began_inside(self, span: Span) -> None:
@@ -192,23 +192,21 @@ class FlightLog:
             self.record_open(span, {}, is_safe=False)
 
     def record_finished(self, span: Span, end_ns: int, times_sent: int = 0) -> None:
-        """Keep a span that is about to be ended, with all it holds, until it has arrived.
+        """Keep a span that is about to be ended, with all it holds, until it is exported.
 
         ``times_sent``: by so many processes before this one some exporter has sent it, and another has not.
         """
-        file, unarrived = self._file, self._unarrived
-        if file is None or not (
-            unarrived.exporters or unarrived.find_exporters(self._provider or get_tracer_provider())
-        ):
+        file, pending = self._file, self._pending
+        if file is None or not (pending.exporters or pending.find_exporters(self._provider or get_tracer_provider())):
             return
-        if len(unarrived.slots) >= MOST_PENDING:
-            unarrived.release_oldest()
+        if len(pending.slots) >= MOST_PENDING:
+            pending.release_oldest()
         begun = self._open.get(span)
-        if begun is not None and begun[0] and begun[1] is not _ENDED and begun[1][_SPAN_ID] not in unarrived.slots:
+        if begun is not None and begun[0] and begun[1] is not _ENDED and begun[1][_SPAN_ID] not in pending.slots:
             slot, record = begun
             ending = ending_of(span, end_ns, record)
             if ending is not None and file.end(slot[0], FINISHED, ending):
-                unarrived.slots[record[_SPAN_ID]] = slot
+                pending.slots[record[_SPAN_ID]] = slot
                 self._open[span] = _NOWHERE, _ENDED
                 return
         self._finished_alone(file, span, end_ns, times_sent)
@@ -219,16 +217,16 @@ class FlightLog:
         if record is None:
             return
         span_id = record[_SPAN_ID]
-        if span_id in self._unarrived.slots:  # an interrupt came when it was kept already, and now it ends for good
-            self._unarrived.release(span_id)
+        if span_id in self._pending.slots:  # an interrupt came when it was kept already, and now it ends for good
+            self._pending.release(span_id)
         begun, _ = self._open.get(span) or (_NOWHERE, _ENDED)
         self._open[span] = begun, _ENDED
-        slot = self._unarrived.slots[span_id] = []
+        slot = self._pending.slots[span_id] = []
         at = file.write(FINISHED, record, slot) or _write_cut(file, FINISHED, record, slot)
         if at is None:
-            self._unarrived.slots.pop(span_id, None)
+            self._pending.slots.pop(span_id, None)
         elif times_sent:
-            self._unarrived.was_sent(span_id, at, times_sent)
+            self._pending.was_sent(span_id, at, times_sent)
 
     def clear(self, span: Span) -> None:
         """Clear the record of an open span that has been ended."""
@@ -238,7 +236,7 @@ class FlightLog:
         if begun is None or self._file is None:
             return
         slot, _ = begun
-        if slot and self._unarrived.slots.get(_id_of(span)) is not slot:
+        if slot and self._pending.slots.get(_id_of(span)) is not slot:
             # An interrupt between any two lines makes this be called again, and then it is clear already.
             for at in slot:
                 self._file.clear(at)
@@ -246,14 +244,14 @@ class FlightLog:
         self._open.pop(span, None)
 
     def is_kept(self, span: Span) -> bool:
-        """Say whether a run's span stands, or is about to, where the process that watches this one can read it."""
+        """Say whether a run's span is, or is about to be, in a file that this process's supervisor can read."""
         context = span.get_span_context()
         if self._is_off or not context.trace_flags.sampled or context.span_id in self._left_out:
             return False
         return self._is_watched if self._file is not None else SUPERVISOR in os.environ and self.has_exporter
 
     def unwinding(self, span: Span, end_ns: int | None = None) -> None:
-        """Say of an open span that this process will not end it: the one who watches it knows how it ended.
+        """Say of an open span that this process will not end it: its supervisor knows how it ended.
 
         ``end_ns`` is when it ended all the same, with all that it holds by then.
         """
@@ -279,7 +277,7 @@ class FlightLog:
             self._file.say_leaving()
 
     def lost_run_of(self, job_id: str | None) -> LostRun | None:
-        """Take the note of where the lost run of a job is told; None when there is none."""
+        """Take the note of which span is the lost run of a job; None when there is none."""
         return None if self._is_off or job_id is None else lost_runs.take(str(self._wanted), job_id)
 
     def heartbeat(self, at_ns: int, resident_bytes: int) -> None:
@@ -294,20 +292,20 @@ class FlightLog:
     def close(self) -> None:
         """Take the file away when this process leaves nothing missing."""
         file = self._file
-        if file is not None and not self._open and not self._unarrived.slots and not self._has_unwound:
-            self._file = self._unarrived.file = None
+        if file is not None and not self._open and not self._pending.slots and not self._has_unwound:
+            self._file = self._pending.file = None
             file.remove()
 
     def forget(self) -> None:
         """Begin anew after a fork: the file and what is in it are the parent's."""
         file, self._file = self._file, None
         if file is not None and os.environ.get(SUPERVISOR) == file.name and not self.has_exporter:
-            # An SDK that only the children set up: what the parent told would go nowhere.
+            # An SDK that only the children set up: what the parent recovered would go nowhere.
             del os.environ[SUPERVISOR]
         self._opening, self._is_opening = threading.RLock(), False
         self._open.clear()
         self._left_out.clear()
-        self._unarrived.forget()
+        self._pending.forget()
         self._has_unwound = False
         if file is not None:
             with contextlib.suppress(OSError):
@@ -315,7 +313,7 @@ class FlightLog:
 
     def _give_up(self, error: Exception) -> None:
         self._is_off = True
-        _logger.warning("no flight record, so the runs of killed processes are not told: %s", error)
+        _logger.warning("no flight record, so the runs of killed processes are not reported: %s", error)
 
 
 def _id_of(span: Span) -> int:

@@ -22,13 +22,13 @@ MOST_TIMES_SENT = 3
 
 
 class PendingExport:
-    """Finished spans that no one but their flight records would tell of; the last 1500."""
+    """Finished spans that are in flight records and not known to be exported; the last 1500."""
 
     def __init__(self) -> None:
         self.slots: dict[int, Slot] = {}
         self.file: FlightFile | None = None
         self.exporters = 0
-        self._asked: Any = None
+        self._watched: Any = None
         self._confirmed: Counter[int] = Counter()
         self._times_sent: dict[int, int] = {}
         self._failed: set[int] = set()
@@ -52,18 +52,18 @@ class PendingExport:
             self._times_sent[span_id] = times
 
     def find_exporters(self, provider: Any) -> int:
-        """Have the exporters tell what arrives; the provider may be set after our first span."""
-        if provider is not self._asked:
+        """Watch what the exporters send; the provider may be set after jobspan's first span."""
+        if provider is not self._watched:
             from jobspan.recording.sdk.export_acks import watch_exporters
 
             self.exporters = watch_exporters(self._exported, provider, self._export_failed)
             # One without exporters may yet be given some.
-            self._asked = provider if self.exporters else None
+            self._watched = provider if self.exporters else None
         return self.exporters
 
     def release_oldest(self) -> None:
         """Give the slot of the span that has waited for longest to the next."""
-        with contextlib.suppress(RuntimeError):  # another thread has let go of one
+        with contextlib.suppress(RuntimeError):  # another thread has released one
             self.release(next(iter(self.slots), 0))
 
     def release(self, span_id: int) -> None:
@@ -74,7 +74,7 @@ class PendingExport:
             self._forget(span_id)
 
     def flushed(self, finished: Collection[int]) -> None:
-        """Let go of spans that had ended before a flush that ended well: each exporter was given what it is to have.
+        """Release spans that had ended before a flush that ended well: each exporter was given what it is to have.
 
         A processor of the user's drops what it does not want there. What an exporter has given up waits on.
         """
@@ -84,7 +84,7 @@ class PendingExport:
 
     def forget(self) -> None:
         """Begin anew after a fork."""
-        self.file, self._asked, self.exporters = None, None, 0
+        self.file, self._watched, self.exporters = None, None, 0
         self.slots.clear()
         self._confirmed.clear()
         self._times_sent.clear()

@@ -1,4 +1,4 @@
-"""What dead processes left, told as the SDK has room for it: its queue drops the rest, and the files would be gone."""
+"""What dead processes left, recovered as the SDK has room for it: its queue would drop the rest, and no file remain."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 
 
 class Backlog(Generic[T]):
-    """Files of dead processes, each with how its process died, told in the order of the deaths.
+    """Files of dead processes, each with how its process died, recovered in the order of the deaths.
 
     Args:
-        tell: tells a file and removes it.
-        one_at_a_time: held by whoever calls, and while a file is told.
+        recover: recovers a file and removes it.
+        one_at_a_time: held by the caller, and while a file is recovered.
     """
 
-    def __init__(self, tell: Callable[[Path, T], None], one_at_a_time: AbstractContextManager[object]) -> None:
-        self._tell = tell
+    def __init__(self, recover: Callable[[Path, T], None], one_at_a_time: AbstractContextManager[object]) -> None:
+        self._recover = recover
         self._one_at_a_time = one_at_a_time
         self._waiting: dict[Path, T] = {}
         self._is_going_on = False
@@ -38,11 +38,11 @@ class Backlog(Generic[T]):
         return path in self._waiting
 
     def add(self, path: Path, death: T) -> None:
-        """Let a file wait until it is told."""
+        """Let a file wait until it is recovered."""
         self._waiting[path] = death
 
-    def tell(self) -> None:
-        """Tell what there is room for, and the rest later; what this process does not live to tell is for the next."""
+    def recover(self) -> None:
+        """Recover what there is room for, and the rest later; what is left when this process dies is for the next."""
         while self._waiting and not flight_log.has_much_to_send:
             self._recover_first()
         if self._waiting and not self._is_going_on:
@@ -59,13 +59,13 @@ class Backlog(Generic[T]):
                     return
                 try:
                     self._recover_first()
-                except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
+                except Exception as error:  # noqa: BLE001 - a thread of jobspan in the application's worker
                     dropped.count(f"{dropped.HOOK_ERROR}:backlog", repr(error), error=error)
             flush_soon()
 
     def _recover_first(self) -> None:
         path = next(iter(self._waiting))
-        self._tell(path, self._waiting.pop(path))
+        self._recover(path, self._waiting.pop(path))
 
 
 def make_room() -> None:

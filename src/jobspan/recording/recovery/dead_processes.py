@@ -43,17 +43,17 @@ _LAST_CHILDREN_S = 0.5
 _SURVIVED_S = 1.0
 _AT_ONCE = 20
 _LIBRARY_LATE_S = 60.0
-"""For longer than that no library goes on about a run of a process that is dead."""
+"""For longer than that no library reports anything of a run of a process that is dead."""
 
-Endings = dict[str | None, RunLost]
+KnownOutcomes = dict[str | None, RunLost]
 
 
 class _Death(NamedTuple):
-    """How a process died: what is said of its runs. ``at_ns`` is None where only the last sign of life is known."""
+    """How a process died, as attributes of its runs. ``at_ns`` is None where only the last sign of life is known."""
 
-    said: Mapping[str, Any]
+    attributes: Mapping[str, Any]
     at_ns: int | None
-    endings: Endings
+    known_outcomes: KnownOutcomes
     is_final: Callable[[str], bool | None]
     is_shutdown: bool = False
 
@@ -66,20 +66,20 @@ class DeadProcesses:
 
     Args:
         instruments: what to write with.
-        told: who writes a run that left no record.
+        reported: writes a run that left no record.
         before_children: called when this process begins to watch others, which are its children to be.
     """
 
     def __init__(
-        self, instruments: Instruments, told: ReportedRuns, before_children: Callable[[], object] = lambda: None
+        self, instruments: Instruments, reported: ReportedRuns, before_children: Callable[[], object] = lambda: None
     ) -> None:
         self._instruments = instruments
-        self._told = told
-        self._endings: dict[int, Endings] = {}
+        self._reported = reported
+        self._known_outcomes: dict[int, KnownOutcomes] = {}
         self._folder: Path | None = None
         self._name = ""
         self._dead: dict[int, float] = {}
-        # A signal handler of the host may call us in the midst of another call.
+        # A signal handler of the application may call this in the midst of another call.
         self._one_at_a_time = threading.RLock()
         self._backlog = Backlog(self._recover_dead, self._one_at_a_time)
         self._exits = Exits()
@@ -100,11 +100,11 @@ class DeadProcesses:
         atexit.register(self._leave, os.getpid())
 
     def sweep_orphans(self, folder: Path) -> None:
-        """Begin to tell what others left in a folder that nobody watches."""
+        """Begin to recover what others left in a folder that no supervisor watches."""
         sweep_orphans(folder, self.recover_orphan)
 
     def recover_some(self) -> None:
-        """Tell at once what a few processes left that died whole: a command has no time for more."""
+        """Recover at once what a few processes left that died with their supervisors: a command has time for few."""
         folder = flight_log.folder
         if folder is not None and flight_log.has_exporter:
             for path in islice(reading.orphans(folder), _AT_ONCE):
@@ -113,25 +113,25 @@ class DeadProcesses:
                 self.recover_orphan(path)
 
     def lost(self, event: RunLost) -> None:
-        """Keep how a run ended until its process is dead; tell it at once where that process keeps no record.
+        """Keep how a run ended until its process is dead; report it at once where that process keeps no record.
 
-        Of a process that is dead all is told by now: Celery may hear of that seconds later, and time the run out.
+        Of a dead process all is recovered by now: Celery may notice its death seconds later, and time the run out.
         """
         with self._one_at_a_time:
             if event.pid is not None and self._has_record(event.pid):
-                is_first = not self._endings
-                self._endings.setdefault(event.pid, {})[event.job.id] = event
+                is_first = not self._known_outcomes
+                self._known_outcomes.setdefault(event.pid, {})[event.job.id] = event
                 if is_first:
-                    threading.Thread(target=self._report_survivors, daemon=True, name="jobspan-endings").start()
+                    threading.Thread(target=self._report_survivors, daemon=True, name="jobspan-known_outcomes").start()
             elif event.pid not in self._dead:
-                self._told.lost(event)
+                self._reported.lost(event)
 
     def process_leaving(self, _: ProcessLeaving) -> None:
         """Say in this process's own file that no death cuts off what is open."""
         flight_log.leaving()
 
     def process_ended(self, event: ProcessEnded) -> None:
-        """Tell all that a process left, once however often its death is told."""
+        """Recover all that a process left, once however often its death is reported."""
         if self._folder is None:
             return
         with self._one_at_a_time:
@@ -140,12 +140,12 @@ class DeadProcesses:
             if not found:
                 return
             self._note_dead(event.pid)
-            said = self._exits.said(event.exit_code)
-            self._recover_in_turn(found, _Death(said, event.at_ns, {}, event.is_final, event.is_asked_to))
+            attributes = self._exits.attributes_of(event.exit_code)
+            self._recover_in_turn(found, _Death(attributes, event.at_ns, {}, event.is_final, event.is_asked_to))
             flush_soon()
 
     def watch_ended(self, event: WatchEnded) -> None:
-        """Tell what children left whose end nobody told."""
+        """Recover what children left whose end was not reported."""
         with self._one_at_a_time:
             self._recover_children(event.is_final)
 
@@ -157,30 +157,32 @@ class DeadProcesses:
         return self._folder is not None and next(reading.of_process(self._folder, pid, self._name), None) is not None
 
     def _report_survivors(self) -> None:
-        """Tell the runs that were to end with their process, and ended without it: a job may swallow its exit."""
-        while self._endings and self._folder is not None:
+        """Report the runs that were to end with their process, and ended without it: a job may swallow its exit."""
+        while self._known_outcomes and self._folder is not None:
             time.sleep(_SURVIVED_S)
             with self._one_at_a_time:
-                for pid, endings in list(self._endings.items()):
+                for pid, known_outcomes in list(self._known_outcomes.items()):
                     found = list(reading.of_process(self._folder, pid, self._name))
                     for path in found:
-                        self._report_unwound(path, endings)
-                    if not endings or not found:
-                        self._endings.pop(pid, None)
+                        self._report_unwound(path, known_outcomes)
+                    if not known_outcomes or not found:
+                        self._known_outcomes.pop(pid, None)
 
-    def _report_unwound(self, path: Path, endings: Endings) -> None:
+    def _report_unwound(self, path: Path, known_outcomes: KnownOutcomes) -> None:
         contents = reading.peek(path)
         if contents is None:
             return
-        jobs = {left.span.attributes.get(c.MESSAGING_MESSAGE_ID): left for left in contents.records}
+        jobs = {record.span.attributes.get(c.MESSAGING_MESSAGE_ID): record for record in contents.records}
         before_ns = time.time_ns() - int(_SURVIVED_S * 1e9 / 2)
-        for job_id in list(endings):
-            left = jobs.get(job_id)
-            if left is None or left.state == FINISHED:
-                del endings[job_id]  # it has ended by itself
-            elif left.state == UNWINDING and left.seen_ns < before_ns:
-                reading.clear(path, left)
-                self._cut_off(left, contents, _Death({}, left.seen_ns, {job_id: endings.pop(job_id)}, _not_known))
+        for job_id in list(known_outcomes):
+            record = jobs.get(job_id)
+            if record is None or record.state == FINISHED:
+                del known_outcomes[job_id]  # it has ended by itself
+            elif record.state == UNWINDING and record.seen_ns < before_ns:
+                reading.clear(path, record)
+                self._cut_off(
+                    record, contents, _Death({}, record.seen_ns, {job_id: known_outcomes.pop(job_id)}, _not_known)
+                )
 
     def _leave(self, pid: int) -> None:
         if pid != os.getpid():
@@ -199,13 +201,13 @@ class DeadProcesses:
         found = [path for path in self._kept() if path not in self._backlog and reading.is_orphaned(path)]
         for path in found:
             self._note_dead(_pid_of(path))
-        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
-        self._recover_in_turn(found, _Death(said, time.time_ns(), {}, is_final))
+        attributes = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_EXIT}
+        self._recover_in_turn(found, _Death(attributes, time.time_ns(), {}, is_final))
 
     def _recover_in_turn(self, found: list[Path], death: _Death) -> None:
         for path in found:
             self._backlog.add(path, death)
-        self._backlog.tell()
+        self._backlog.recover()
         for path in found:
             if path in self._backlog:
                 self._backlog.add(path, death._replace(is_final=_as_known_now(path, death.is_final)))
@@ -214,15 +216,15 @@ class DeadProcesses:
         return [] if self._folder is None else list(reading.supervised_by(self._folder, self._name))
 
     def recover_orphan(self, path: Path) -> None:
-        """Tell what a process left that nobody watches any more."""
-        said = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
-        self._tell(path, _Death(said, None, {}, _not_known), is_watched=False)
+        """Recover what a process left that no supervisor watches any more."""
+        attributes = {c.JOBSPAN_JOB_LOST_REASON: c.LOST_HOST}
+        self._recover_file(path, _Death(attributes, None, {}, _not_known), is_watched=False)
 
     def _recover_dead(self, path: Path, death: _Death) -> None:
-        # What the library said of its runs since it died is as true.
-        self._tell(path, death._replace(endings=self._endings.pop(_pid_of(path), {})))
+        # What the library reported of its runs since it died is as true.
+        self._recover_file(path, death._replace(known_outcomes=self._known_outcomes.pop(_pid_of(path), {})))
 
-    def _tell(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
+    def _recover_file(self, path: Path, death: _Death, *, is_watched: bool = True) -> None:
         try:
             with reading.taken(path, is_watched=is_watched) as contents:
                 if contents is not None:
@@ -235,56 +237,56 @@ class DeadProcesses:
             dropped.count(
                 dropped.FLIGHT_UNREADABLE, f"{contents.unreadable} records of a flight file could not be read"
             )
-        for left in contents.records:
+        for record in contents.records:
             try:
-                self._recover_one(left, contents, death)
-            except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise; the others are told
+                self._recover_one(record, contents, death)
+            except Exception as error:  # noqa: BLE001 - a span processor of the user's may raise; the others are recovered
                 dropped.count(f"{dropped.HOOK_ERROR}:tell", repr(error), error=error)
 
-    def _recover_one(self, left: reading.LeftRecord, contents: reading.FlightContents, death: _Death) -> None:
-        if left.state == FINISHED or (left.span.end_ns and not self._ending_of(left, death)):
-            end_ns = left.span.end_ns or left.span.start_ns
-            if left.state != FINISHED:
-                self._instruments.metrics.run_recovered(left.span.attributes, (end_ns - left.span.start_ns) / 1e9)
-            self._write(left.span, contents.resource, end_ns, _nothing_more, times_sent=left.times_sent)
-        elif is_command(left.span):
-            seen_ns = max(left.span.start_ns, left.seen_ns, contents.seen_ns)
-            self._write(as_lost(left.span), contents.resource, death.at_ns or seen_ns, set_lost)
-        elif left.span.kind != SpanKind.CONSUMER.value:
-            at_ns = max(left.span.start_ns, death.at_ns or left.seen_ns or contents.seen_ns)
-            self._write(left.span, contents.resource, at_ns, _cut_short)
+    def _recover_one(self, record: reading.LeftRecord, contents: reading.FlightContents, death: _Death) -> None:
+        if record.state == FINISHED or (record.span.end_ns and not self._ending_of(record, death)):
+            end_ns = record.span.end_ns or record.span.start_ns
+            if record.state != FINISHED:
+                self._instruments.metrics.run_recovered(record.span.attributes, (end_ns - record.span.start_ns) / 1e9)
+            self._write(record.span, contents.resource, end_ns, _nothing_more, times_sent=record.times_sent)
+        elif is_command(record.span):
+            seen_ns = max(record.span.start_ns, record.seen_ns, contents.seen_ns)
+            self._write(as_lost(record.span), contents.resource, death.at_ns or seen_ns, set_lost)
+        elif record.span.kind != SpanKind.CONSUMER.value:
+            at_ns = max(record.span.start_ns, death.at_ns or record.seen_ns or contents.seen_ns)
+            self._write(record.span, contents.resource, at_ns, _cut_short)
         else:
-            self._cut_off(left, contents, death)
+            self._cut_off(record, contents, death)
 
-    def _ending_of(self, left: reading.LeftRecord, death: _Death) -> RunLost | None:
-        ending = death.endings.get(left.span.attributes.get(c.MESSAGING_MESSAGE_ID))
+    def _ending_of(self, record: reading.LeftRecord, death: _Death) -> RunLost | None:
+        ending = death.known_outcomes.get(record.span.attributes.get(c.MESSAGING_MESSAGE_ID))
         # It may be of an attempt before this one.
-        return None if ending is None or ending.at_ns < left.span.start_ns else ending
+        return None if ending is None or ending.at_ns < record.span.start_ns else ending
 
-    def _cut_off(self, left: reading.LeftRecord, contents: reading.FlightContents, death: _Death) -> None:
-        job_id = left.span.attributes.get(c.MESSAGING_MESSAGE_ID)
-        ending = self._ending_of(left, death)
-        seen_ns = max(left.span.start_ns, left.seen_ns, contents.seen_ns)
-        at_ns = max(left.span.start_ns, death.at_ns or seen_ns)
-        said = dict(left.span.attributes) | (left.span.more or {}) | memory_of(left)
+    def _cut_off(self, record: reading.LeftRecord, contents: reading.FlightContents, death: _Death) -> None:
+        job_id = record.span.attributes.get(c.MESSAGING_MESSAGE_ID)
+        ending = self._ending_of(record, death)
+        seen_ns = max(record.span.start_ns, record.seen_ns, contents.seen_ns)
+        at_ns = max(record.span.start_ns, death.at_ns or seen_ns)
+        attributes = dict(record.span.attributes) | (record.span.more or {}) | memory_of(record)
         if ending is not None:
             end = RunFinished(None, ending.outcome, ending.final, at_ns, ending.error)
         else:
             is_shutdown = contents.is_leaving or death.is_shutdown
             outcome = Outcome.INTERRUPTED if is_shutdown else Outcome.LOST
             known = death.is_final(job_id) if job_id else None
-            end = RunFinished(None, outcome, not left.span.is_safe if known is None else known, at_ns)
-            said |= {} if is_shutdown else death.said
+            end = RunFinished(None, outcome, not record.span.is_safe if known is None else known, at_ns)
+            attributes |= {} if is_shutdown else death.attributes
             if death.at_ns is None:
-                said[c.JOBSPAN_JOB_END_ESTIMATED] = True
+                attributes[c.JOBSPAN_JOB_END_ESTIMATED] = True
         if end.outcome is Outcome.LOST and not end.final and job_id is not None:
-            self._keep_for_the_next(job_id, left.span)
-        reason = said.get(c.JOBSPAN_JOB_LOST_REASON)
-        self._instruments.metrics.run_reported(end, partial(active_runs.of_record, said), reason)
-        said |= run_end_attributes.outcome_of(end)
-        span = left.span._replace(attributes=said)
+            self._keep_for_the_next(job_id, record.span)
+        reason = attributes.get(c.JOBSPAN_JOB_LOST_REASON)
+        self._instruments.metrics.run_reported(end, partial(active_runs.of_record, attributes), reason)
+        attributes |= run_end_attributes.outcome_of(end)
+        span = record.span._replace(attributes=attributes)
         if span.end_ns is not None:  # the end that the job came to by itself is not how it ended
-            said.pop(c.ERROR_TYPE, None)
+            attributes.pop(c.ERROR_TYPE, None)
             span = span._replace(status=(0, None), events=())
         describe = partial(run_end.describe, end=end, instruments=self._instruments, attributes={})
         self._write(span, contents.resource, at_ns, describe)
@@ -323,10 +325,10 @@ def _pid_of(path: Path) -> int:
 
 
 def _as_known_now(path: Path, is_final: Callable[[str], bool | None]) -> Callable[[str], bool | None]:
-    """Ask for each job that a process left what the library knows: it forgets them when it has heard of the death."""
+    """Look up each job that a process left in what the library knows: it forgets them when it has noticed the death."""
     contents = reading.peek(path)
     ids = (
-        {left.span.attributes.get(c.MESSAGING_MESSAGE_ID) for left in contents.records}
+        {record.span.attributes.get(c.MESSAGING_MESSAGE_ID) for record in contents.records}
         if contents is not None
         else set()
     )

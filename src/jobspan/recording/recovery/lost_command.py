@@ -19,8 +19,8 @@ def is_command(record: SpanRecord) -> bool:
 
 def as_lost(record: SpanRecord) -> SpanRecord:
     """Return the record with what is known of its end: next to nothing, so it has no exit code and no counts."""
-    said: dict[str, Any] = {c.JOBSPAN_COMMAND_OUTCOME: c.COMMAND_LOST}
-    return record._replace(attributes=dict(record.attributes) | said)
+    attributes: dict[str, Any] = {c.JOBSPAN_COMMAND_OUTCOME: c.COMMAND_LOST}
+    return record._replace(attributes=dict(record.attributes) | attributes)
 
 
 def set_lost(span: Span) -> None:

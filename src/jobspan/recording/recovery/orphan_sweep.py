@@ -1,4 +1,4 @@
-"""Tell what was left by processes that died together with whoever watched them, or that nobody watched."""
+"""Recover what was left by processes that died together with their supervisors, or that had none."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _SDK_LATE_S = 10.0
 _LOOKS_AGAIN_S = 0.1
 
 
-def sweep_orphans(folder: Path, tell: Callable[[Path], None]) -> None:
-    """Begin to tell each file of the folder that is nobody's any more."""
-    threading.Thread(target=_sweep_orphans, args=(folder, tell), daemon=True, name="jobspan-sweep_orphans").start()
+def sweep_orphans(folder: Path, recover: Callable[[Path], None]) -> None:
+    """Begin to recover each file of the folder that no process owns or watches any more."""
+    threading.Thread(target=_sweep_orphans, args=(folder, recover), daemon=True, name="jobspan-orphans").start()
 
 
-def _sweep_orphans(folder: Path, tell: Callable[[Path], None]) -> None:
+def _sweep_orphans(folder: Path, recover: Callable[[Path], None]) -> None:
     try:
         deadline = time.monotonic() + _SDK_LATE_S
         while not flight_log.has_exporter:
@@ -39,7 +39,7 @@ def _sweep_orphans(folder: Path, tell: Callable[[Path], None]) -> None:
         reading.sweep(folder)
         for path in reading.orphans(folder):
             make_room()
-            tell(path)
+            recover(path)
             flush()
-    except Exception as error:  # noqa: BLE001 - a thread of ours in somebody's worker
-        dropped.count(f"{dropped.HOOK_ERROR}:sweep_orphans", repr(error), error=error)
+    except Exception as error:  # noqa: BLE001 - a thread of jobspan in the application's worker
+        dropped.count(f"{dropped.HOOK_ERROR}:salvage", repr(error), error=error)

@@ -1,7 +1,7 @@
-"""How many jobs the processes of a command have put, counted where the command's own process finds it.
+"""How many jobs the processes of a command have published, counted where the command's own process finds it.
 
 A file in the state folder for each command, in which each process has a place of its own. It is shared memory: what a
-process has counted stands when it is killed.
+process has counted is still there when it is killed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Place:
     """Where one process counts."""
 
     def __init__(self, path: Path) -> None:
-        # What is appended is nobody else's, and the offset stands behind it then.
+        # What is appended belongs to this process alone, and the offset is behind it then.
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             os.write(fd, bytes(_PLACE.size))
@@ -49,11 +49,11 @@ class _Place:
 _command = _supervisor = ""
 _place: _Place | None = None
 _abandoned: list[_Place] = []
-"""A map closes its own copy of a descriptor: where the process has closed that, it is somebody else's by now."""
+"""A map closes its own copy of a descriptor: where the process has closed that, the number may be another file's."""
 
 
 def command_of_child(command_id: str) -> str:
-    """Return whose jobs a child puts: the command of this process, or where it is a child that one's."""
+    """Return whose jobs a child publishes: the command of this process, or where it is a child that one's."""
     return _command or command_id
 
 
@@ -66,8 +66,8 @@ def count_for(command_id: str, supervisor: str) -> None:
 
 
 def count(published: int, failed: int) -> None:
-    """Count jobs that this child has put."""
-    global _command, _place  # noqa: PLW0603 - as above
+    """Count jobs that this child has published."""
+    global _command, _place  # noqa: PLW0603 - one a process
     if not _command:
         return
     if _place is None:

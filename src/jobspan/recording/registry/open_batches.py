@@ -29,7 +29,7 @@ _MOST_OPEN = 100
 
 
 class OpenBatch:
-    """A batch under way. ``count`` is what has been put, or is being put."""
+    """A batch under way. ``count`` is what has been published, or is being published."""
 
     def __init__(self, key: Hashable, span: Span, origin: Origin | None) -> None:
         self.key = key
@@ -44,7 +44,7 @@ class OpenBatch:
         return self.count >= MOST_JOBS or time.monotonic() - self.began_s > LONGEST_S
 
 
-# Shared by all recorders of a process: a command's end, which one of them hears, ends the batches of the others.
+# Shared by all recorders of a process: a command's end, which one of them gets, ends the batches of the others.
 _open: dict[Hashable, OpenBatch] = {}
 _lock = threading.RLock()
 
@@ -105,7 +105,7 @@ def _opened(
 
 
 def _end_in_time(open_batch: OpenBatch) -> None:
-    """End a batch that nobody adds to."""
+    """End a batch that no publish is added to any more."""
     flush.before(end_all)
     open_batch.timer = threading.Timer(LONGEST_S, _time_is_over, [open_batch])
     open_batch.timer.daemon = True
@@ -124,8 +124,8 @@ def _end(open_batch: OpenBatch) -> None:
     _open.pop(open_batch.key, None)
     if open_batch.timer is not None:
         open_batch.timer.cancel()
-    said: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: open_batch.count}
-    open_batch.span.set_attributes(said)
+    attributes: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: open_batch.count}
+    open_batch.span.set_attributes(attributes)
     open_batch.span.end()
 
 

@@ -21,7 +21,7 @@ _COMMAND = create_key("jobspan-command")
 
 
 class OpenCommand:
-    """A command under way, and how many jobs this process has put for it.
+    """A command under way, and how many jobs this process has published for it.
 
     ``outer`` is the command around it, whose jobs these are as well. ``is_process``: threads without a context of
     their own work for it. ``has_lent``: other processes know of it. ``is_elsewhere``: it is another process's to end.
@@ -79,7 +79,7 @@ class OpenCommand:
     def leave(self) -> None:
         """Make current again what was so before."""
         token, self._token = self._token, None
-        # Whoever ends it from another thread ends the process too.
+        # A thread that ends it and did not begin it ends the process too.
         if token is not None and self._thread == threading.get_ident():
             otel_context.detach(token)
 
@@ -179,7 +179,7 @@ def _remember() -> None:
 
 
 def _inherit() -> None:
-    # It is the parent's to end; what this process puts is the command's all the same.
+    # It is the parent's to end; what this process publishes belongs to the command all the same.
     command = _before_fork[0]
     if command is not None:
         command.renew()

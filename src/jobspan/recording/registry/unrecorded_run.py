@@ -1,4 +1,4 @@
-"""The job that runs where nobody records: all that is known of it is for ``current_job``, and put together there."""
+"""The job that runs unrecorded: what is known of it is for ``current_job``, and worked out there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from jobspan.jobs import Job
 
 
 class UnrecordedRun:
-    """A run of which no event is told.
+    """A run of which no event is reported.
 
-    It is made, remembered by whoever is to end it, and only then begun: an interrupt may land between any two lines.
-    Once nobody remembers it, as where the instrumentation was switched off meanwhile, it is no longer the current one.
+    It is made, kept by the hook that is to end it, and only then begun: an interrupt may land between any two lines.
+    Without a reference left, as where the instrumentation was switched off meanwhile, it is no longer the current one.
     """
 
     __slots__ = ("__weakref__", "_job", "_outer")
@@ -27,7 +27,7 @@ class UnrecordedRun:
         _current.set(ref(self))
 
     def end(self) -> None:
-        """Let go of it, and of what it was called with."""
+        """Release it, and what it was called with."""
         self._job = None
         _current.set(self._outer)
 

@@ -1,4 +1,4 @@
-"""Exceptions that a library raises from outside, whatever line runs: whoever catches everything lets them go on."""
+"""Exceptions that a library raises from outside, whatever line runs: code that catches everything raises them again."""
 
 from __future__ import annotations
 

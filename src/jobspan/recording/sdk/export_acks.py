@@ -1,4 +1,4 @@
-"""Hear from the exporters which spans have arrived."""
+"""Which spans the exporters have sent, and which they have given up."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ OnExport = Callable[[Collection[int]], None]
 _MARK = "_jobspan_confirms"
 
 
-def watch_exporters(arrived: OnExport, provider: Any, failed: OnExport = lambda _: None) -> int:
-    """Tell the span ids of each batch that an exporter of a provider has sent, and of each that it has given up.
+def watch_exporters(exported: OnExport, provider: Any, failed: OnExport = lambda _: None) -> int:
+    """Report the span ids of each batch that an exporter of a provider has sent, and of each that it has given up.
 
     Returns:
-        how many exporters will tell; with none, nobody can say what has arrived.
+        how many exporters report; with none, it is not known what was sent.
     """
     found = 0
     for exporter in exporters_of(provider):
-        found += hasattr(exporter, _MARK) or _wrap(exporter, arrived, failed)
+        found += hasattr(exporter, _MARK) or _wrap(exporter, exported, failed)
     return found
 
 
-def _wrap(exporter: Any, arrived: OnExport, failed: OnExport) -> bool:
+def _wrap(exporter: Any, exported: OnExport, failed: OnExport) -> bool:
     export = exporter.export
 
     def export_and_report(spans: Any, *args: Any, **kwargs: Any) -> Any:
@@ -35,7 +35,7 @@ def _wrap(exporter: Any, arrived: OnExport, failed: OnExport) -> bool:
             # SpanExportResult.SUCCESS, whose module is the SDK's; the SDK looks at no answer, and some give none.
             is_sent = result is None or getattr(result, "value", None) == 0
         finally:
-            (arrived if is_sent else failed)([span.context.span_id for span in spans])
+            (exported if is_sent else failed)([span.context.span_id for span in spans])
         return result
 
     try:

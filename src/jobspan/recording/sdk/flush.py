@@ -1,7 +1,7 @@
-"""Send what this process holds, with a deadline of our own: the SDK's ``force_flush`` ignores its timeout.
+"""Send what this process holds, with a deadline of jobspan's: the SDK's ``force_flush`` ignores its timeout.
 
 A collector that is down would hold a leaving process for as long as the exporters retry. Past the deadline the
-exporters are told to stop, so that the SDK's own shutdown finds nothing left to wait for.
+exporters are shut down, so that the SDK's own shutdown finds nothing left to wait for.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Waits(Protocol):
     """What knows of the waits of other processes."""
 
     def longest_s(self, asked_s: float) -> float:
-        """Return for how long a process that leaves is to wait, no longer than asked."""
+        """Return for how long a process that leaves is to wait, no longer than it was going to."""
 
     def waited(self, asked_s: float, longest_s: float, *, is_answered: bool) -> None:
         """Hear how that went."""
@@ -64,7 +64,7 @@ def flush(deadline_s: float | None = None) -> bool:
 
 
 def before(step: Callable[[], None]) -> None:
-    """Do this before each flush, once however often it is asked for: spans are ended that are to go out with it."""
+    """Do this before each flush, once however often it is registered: spans are ended that are to go out with it."""
     if step not in _before:
         _before.append(step)
 
@@ -75,7 +75,7 @@ def watch(begins: Callable[[], Callable[[], None]]) -> None:
 
 
 def last(step: Callable[[], None]) -> None:
-    """Do this when the process leaves and all is flushed, once however often it is asked for."""
+    """Do this when the process leaves and all is flushed, once however often it is registered."""
     if step not in _last:
         _last.append(step)
 
@@ -101,14 +101,14 @@ def flush_soon() -> None:
     try:
         _to_wait.pop()
     except IndexError:
-        return  # the one that waits will have ours too
+        return  # the one that waits will send these spans too
     if not _started(_flush_in_turn, threading.Event()):
         _to_wait.append(True)
 
 
 def flush_or_give_up() -> None:
     """Export all signals; past the deadline stop the exporters, and say so."""
-    # The process is leaving: what a handler says of a log that is closed already helps nobody.
+    # The process is leaving: what a handler prints about a log that is closed already is of no use.
     logging.raiseExceptions = False
     is_done = not _is_in_vain and _flush_last()
     _take_last_steps()
@@ -133,7 +133,7 @@ def _flush_last() -> bool:
 
 
 def _shut_down_without_waiting() -> None:
-    """Do what the SDK's exit handlers would do: they wait for a request over HTTP that nobody can cut short."""
+    """Do what the SDK's exit handlers would do: they wait for a request over HTTP that cannot be cut short."""
     done = threading.Event()
     if _started(_shut_down_all, done):
         for provider in providers():

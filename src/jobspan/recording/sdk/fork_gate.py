@@ -22,13 +22,13 @@ _MARK = "_jobspan_gated"
 
 
 class _Gate:
-    """Open for everybody; closed while this process forks."""
+    """Open for all threads; closed while this process forks."""
 
     def __init__(self) -> None:
         self.renew()
 
     def renew(self) -> None:
-        """Begin anew: in a child nobody else is inside."""
+        """Begin anew: in a child no other thread is inside."""
         self._changed = threading.Condition()
         self._inside, self._is_closed = 0, False
 
@@ -43,13 +43,13 @@ class _Gate:
             self._changed.notify_all()
 
     def close(self, deadline: float) -> None:
-        """Let nobody in, and wait until nobody is inside."""
+        """Let no thread in, and wait until none is inside."""
         with self._changed:
             self._is_closed = True
             self._changed.wait_for(lambda: not self._inside, max(0.0, deadline - time.monotonic()))
 
     def open(self) -> None:
-        """Let everybody in."""
+        """Let threads in again."""
         with self._changed:
             self._is_closed = False
             self._changed.notify_all()
@@ -87,7 +87,7 @@ def _after_in_parent() -> None:
 def _after_in_child() -> None:
     _release()
     for owner, name in _missed:
-        # Its holder is a thread of the parent: nobody here would ever give it back.
+        # Its holder is a thread of the parent: no thread here would ever release it.
         setattr(owner, name, threading.Lock())
     _missed.clear()
     _renew_measuring()
@@ -101,9 +101,9 @@ def _renew_measuring() -> None:
         storage._lock = threading.RLock()  # noqa: SLF001 - the SDK renews those of its providers only
         for matches in getattr(storage, "_instrument_view_instrument_matches", {}).values():
             for match in matches:
-                match._lock = threading.Lock()  # noqa: SLF001 - as above
+                match._lock = threading.Lock()  # noqa: SLF001 - no public name
                 for aggregation in getattr(match, "_attributes_aggregation", {}).values():
-                    aggregation._lock = threading.Lock()  # noqa: SLF001 - as above
+                    aggregation._lock = threading.Lock()  # noqa: SLF001 - no public name
 
 
 def _release() -> None:
@@ -136,9 +136,9 @@ def _wrap(exporter: Any) -> None:
         return _gated(make(channel))
 
     # The exporter makes a new client when its connection is lost.
-    exporter._stub = make_gated  # noqa: SLF001 - as above
-    if exporter._client is not None:  # noqa: SLF001 - as above
-        _gated(exporter._client)  # noqa: SLF001 - as above
+    exporter._stub = make_gated  # noqa: SLF001 - no public name
+    if exporter._client is not None:  # noqa: SLF001 - no public name
+        _gated(exporter._client)  # noqa: SLF001 - no public name
     setattr(exporter, _MARK, True)
 
 

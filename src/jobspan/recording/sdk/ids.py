@@ -1,7 +1,7 @@
 """Trace and span ids from the operating system's randomness: a job that calls ``random.seed`` harms none.
 
 The SDK draws its ids from the module-level generator of ``random``. A seeded job makes the ids of the seeded job before
-it again, in its own and in every other worker. Ours are drawn in blocks, never used twice, not even after a fork.
+it again, in its own and in every other worker. These are drawn in blocks, never used twice, not even after a fork.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ forks.join("ids", in_child=OWN_IDS.forget)
 
 
 def give_to(tracer: Tracer) -> bool:
-    """Give a tracer our ids in place of the SDK's own; False while it does not have a provider yet.
+    """Give a tracer these ids in place of the SDK's own; False while it does not have a provider yet.
 
-    A tracer belongs to one scope, so nobody else's changes. A generator that the user set is left alone.
+    A tracer belongs to one scope, so no other instrumentation's changes. A generator that the user set is left alone.
     """
     real: Any = getattr(tracer, "_tracer", tracer)  # the API's tracer of before a provider was set
     if isinstance(real, NoOpTracer):

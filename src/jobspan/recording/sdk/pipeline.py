@@ -1,6 +1,6 @@
 """The providers of this process, and the exporters behind the SDK's own processors and readers.
 
-Somebody else's are left alone.
+Those of other libraries are left alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def providers() -> Iterator[Any]:
 
 
 def leads_somewhere(provider: Any) -> bool:
-    """Say whether somebody takes the spans of a tracer provider out of this process: a test's memory does not.
+    """Say whether an exporter takes the spans of a tracer provider out of this process: a test's memory does not.
 
     An SDK that keeps its processors elsewhere may.
     """

@@ -1,6 +1,6 @@
-"""Span ids that are told before their spans begin: a chord's body carries its members' ids before they are put.
+"""Span ids that are known before their spans begin: a chord's body carries its members' before they are published.
 
-The API has no way to choose a span's id; the SDK's tracer asks its ``id_generator``. Ours answers with the promised
+The API has no way to choose a span's id; the SDK's tracer calls its ``id_generator``. This one returns the promised
 id while there is one, in this context only, and else asks the generator behind it, which makes the promised ids too:
 ``ids.OWN_IDS``, or the user's. Without the SDK nothing can be promised.
 """
@@ -16,7 +16,7 @@ _next: ContextVar[int | None] = ContextVar("jobspan-promised-span-id", default=N
 
 
 class _Promising:
-    """Stands before a tracer's own generator."""
+    """Wraps a tracer's own generator."""
 
     def __init__(self, behind: Any) -> None:
         self._behind = behind

@@ -1,4 +1,4 @@
-"""Whether the SDK's sampler looks at a span that begins, and whether it is about to drop it unseen."""
+"""Whether the SDK's sampler looks at a span that begins, and whether it is about to drop it at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BRANCHES = (
 
 
 class _Drops(NamedTuple):
-    """Which spans are dropped unseen: those without a parent, and below one of this process or another's, unsampled."""
+    """Which spans are dropped at once: those without a parent, and those below an unsampled one, local or remote."""
 
     roots: bool
     local: bool
@@ -61,7 +61,7 @@ def is_blind(sampler: Any) -> bool:
 
 
 def _drops_of(sampler: Any) -> _Drops | None:
-    """Return what a sampler drops unseen; None: nothing, or nobody knows."""
+    """Return what a sampler drops before any processor sees it; None: nothing, or it is not known."""
     if _is_off(sampler):
         return _Drops(roots=True, local=True, remote=True, sampled=True)
     if not _is_the_sdks(sampler, *_PARENT_BASED):

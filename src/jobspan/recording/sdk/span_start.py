@@ -1,6 +1,6 @@
 """Our attributes and links onto a span of the SDK as they are: to look at each is a good part of its work with a span.
 
-Only where the difference cannot be seen: no sampler or processor of somebody else's looks at a span that begins, no
+Only where the difference cannot be seen: no sampler or processor of another library looks at a span that begins, no
 value needs cleaning, and no limit is near. All other spans get theirs by the API.
 """
 
@@ -26,11 +26,11 @@ _CLEAN = frozenset({str, int, float, bool})
 
 
 SpanStart = tuple[dict[str, Any], Sequence[Link], Any]
-"""What a span says when it begins: attributes, links, and what its writer keeps for later."""
+"""What a span begins with: attributes, links, and what its writer keeps for later."""
 
 
 class SpanStarter:
-    """Begins the spans of one tracer, of which it is looked up once whether anybody looks at them as they begin."""
+    """Begins the spans of one tracer; looked up once is whether a sampler or processor looks at them as they begin."""
 
     def __init__(self) -> None:
         self._sampler: object = None
@@ -48,32 +48,32 @@ class SpanStarter:
         *,
         is_described: bool = False,
     ) -> tuple[Span, SpanStart | None]:
-        """Start a span; described first where somebody looks at that, and else once it is known to record.
+        """Start a span; described first where a sampler or processor looks at that, else once it is known to record.
 
         Args:
-            describe: returns what it says.
-            is_described: what it says is needed whether it records or not.
+            describe: returns what the span begins with.
+            is_described: what it returns is needed whether it records or not.
 
         Returns:
-            The span and what it says; None where nobody wants to know.
+            The span and what it begins with; None where that is not needed.
         """
         if self.needs_attributes_at_start(tracer):
-            said = describe()
-            return tracer.start_span(name, context, kind, said[0], said[1], at_ns), said
+            start = describe()
+            return tracer.start_span(name, context, kind, start[0], start[1], at_ns), start
         span = tracer.start_span(name, context, kind, None, (), at_ns)
         is_recorded = span.is_recording()
         if not is_recorded and not is_described:
             return span, None
-        said = describe()
+        start = describe()
         if is_recorded:
-            add(span, said[0])
-            for link in said[1]:
+            add(span, start[0])
+            for link in start[1]:
                 add_link(span, link)
-        return span, said
+        return span, start
 
     def needs_attributes_at_start(self, tracer: Tracer) -> bool:
         """Say whether a span needs its attributes when it begins; else they may be set once it is known to record."""
-        # The API's tracer of before a provider was set stands before the real one.
+        # The API's tracer of before a provider was set wraps the real one.
         real: Any = tracer._tracer if type(tracer) is ProxyTracer else tracer
         try:
             sampler, multi = real.sampler, real.span_processor
@@ -96,7 +96,7 @@ def add(span: Any, attributes: dict[str, Any]) -> None:
         span.set_attributes(attributes)
         return
     if (
-        type(span).__module__ == _TRACE  # what stands around it may change what it is told
+        type(span).__module__ == _TRACE  # a wrapper may change what it is given
         and kept.max_value_len is None
         and (kept.maxlen is None or len(there) + len(attributes) <= kept.maxlen)
         and _CLEAN.issuperset(map(type, attributes.values()))
@@ -109,19 +109,19 @@ def add(span: Any, attributes: dict[str, Any]) -> None:
 
 
 def add_link(span: Any, link: Link) -> None:
-    """Add a link, with attributes of which there are few different ones, to a span that nobody has seen begin."""
-    said = link.attributes or {}
+    """Add a link, with attributes of which there are few different ones, to a span that no processor has seen begin."""
+    attributes = link.attributes or {}
     try:
         there, limits = span._links._dq, span._limits
         most, longest = limits.max_link_attributes, limits.max_attribute_length
         has_room = there.maxlen is None or len(there) < there.maxlen
     except AttributeError:  # not the SDK's
         has_room, most, longest = False, None, None
-    if has_room and longest is None and (most is None or len(said) <= most):
-        link._attributes = _bounded(*said.items())
+    if has_room and longest is None and (most is None or len(attributes) <= most):
+        link._attributes = _bounded(*attributes.items())
         there.append(link)
     else:
-        span.add_link(link.context, said)
+        span.add_link(link.context, attributes)
 
 
 @lru_cache(maxsize=16)
@@ -141,6 +141,6 @@ def _are_blind(processors: Any) -> bool:
 
 
 def _is_as_made(processor: Any, module: str, names: frozenset[str]) -> bool:
-    """Say whether a processor is one of the SDK's, which nobody has given another ``on_start``, as some vendors do."""
+    """Say whether a processor is one of the SDK's, with its own ``on_start``: some vendors replace it."""
     kind = type(processor)
     return kind.__module__ == module and kind.__name__ in names and "on_start" not in vars(processor)

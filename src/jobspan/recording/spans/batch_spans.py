@@ -1,4 +1,4 @@
-"""Batch events → batch spans around one call that puts many jobs, and the promise of its members' identities."""
+"""Batch events → batch spans around one call that publishes many jobs, and the span ids reserved for its members."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BATCH = create_key("jobspan-batch")
 
 
 class Batch:
-    """A call under way that puts many jobs."""
+    """A call under way that publishes many jobs."""
 
     __slots__ = ("_promised", "count", "span", "token")
 
@@ -82,13 +82,13 @@ class Batches:
         self._open.add(event.key, batch)
 
     def finished(self, event: BatchFinished) -> None:
-        """Say how many jobs were put, and end the span."""
+        """Set how many jobs were published, and end the span."""
         batch = self._open.take(event.key)
         if batch is None:
             return
         try:
-            said: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: batch.count}
-            batch.span.set_attributes(said)
+            attributes: dict[str, Any] = {c.MESSAGING_BATCH_MESSAGE_COUNT: batch.count}
+            batch.span.set_attributes(attributes)
             if event.error is not None and batch.span.is_recording():
                 text = self._instruments.exception_text(event.error)
                 set_error(batch.span, text.type, text.message)

@@ -20,25 +20,25 @@ from jobspan.recording.sdk.flush import before
 from jobspan.recording.spans.command_origin import id_of
 
 _MOST_FILES = 200
-"""A collector that is away for long must not fill the folder: what is put past that is sent or lost."""
+"""A collector that is away for long must not fill the folder: what is published past that is sent or lost."""
 
 has_published = False
 """Whether this process has ended a publish itself, and not only the one that it was forked from."""
 
 _supervisor = ""
 _has_children = False
-_tell: Callable[[Path], None] | None = None
+_recover: Callable[[Path], None] | None = None
 
 
-def recover_with(tell: Callable[[Path], None]) -> None:
-    """Tell with this what dead children left, before each flush."""
-    global _tell  # noqa: PLW0603 - one a process
-    _tell = tell
+def recover_with(recover: Callable[[Path], None]) -> None:
+    """Recover with this what dead children left, before each flush."""
+    global _recover  # noqa: PLW0603 - one a process
+    _recover = recover
     before(_recover_dead)
 
 
 def inherited_by_child() -> dict[str, str]:
-    """Return what a child is told before it starts, for ``join_parent``; empty where no command starts it."""
+    """Return what a child is given before it starts, for ``join_parent``; empty where no command starts it."""
     global _has_children  # noqa: PLW0603 - one a process
     command = newest_of_process()
     if command is None:
@@ -48,20 +48,20 @@ def inherited_by_child() -> dict[str, str]:
     return {"supervisor": flight_log.name or _supervisor, "command": command_id}
 
 
-def join_parent(told: Mapping[str, str]) -> None:
-    """Be a child of a process that told this."""
+def join_parent(inherited: Mapping[str, str]) -> None:
+    """Be a child of the process that gave this."""
     global _supervisor, _has_children
-    _supervisor, _has_children = told.get("supervisor", ""), False
-    child_job_counts.count_for(told.get("command", "") if _supervisor else "", _supervisor)
+    _supervisor, _has_children = inherited.get("supervisor", ""), False
+    child_job_counts.count_for(inherited.get("command", "") if _supervisor else "", _supervisor)
 
 
 def leave_parent() -> None:
-    """Be nobody's child."""
+    """Be no longer a child of another process."""
     join_parent({})
 
 
 def supervisor() -> str:
-    """Return the name of the flight file of the process that tells what this child leaves; empty: it is no child."""
+    """Return the name of the flight file of the process that recovers what this child leaves; empty: it is no child."""
     return _supervisor
 
 
@@ -78,13 +78,13 @@ def first_publish(span: Span) -> None:
 
 def _recover_dead() -> None:
     folder, name = flight_log.folder if _has_children else None, flight_log.name
-    if folder is None or name is None or _tell is None:
+    if folder is None or name is None or _recover is None:
         return
     from jobspan.flight import reading  # with file locks, which not every system has that has no such file either
 
     for path in reading.supervised_by(folder, name):
         if reading.is_orphaned(path):
-            _tell(path)
+            _recover(path)
 
 
 _before_fork: list[dict[str, str]] = [{}]

@@ -33,12 +33,12 @@ def origin_of_command(event: CommandStarted, span: Span, around: Origin | None, 
         if around.command_id is not None:
             return around
         return around._replace(command_id=id_of(span), command_name=event.name)
-    told = inherited_origin(span, field, event.at_ns)
-    return told if told.command_id else told._replace(command_id=id_of(span), command_name=event.name)
+    inherited = inherited_origin(span, field, event.at_ns)
+    return inherited if inherited.command_id else inherited._replace(command_id=id_of(span), command_name=event.name)
 
 
 def inherited_origin(span: Span, field: MessageField, at_ns: int) -> Origin:
-    """Return whose the jobs of a process are, from what was said to it when it was started."""
+    """Return whose the jobs of a process are, from what it was given when it was started."""
     started_ms = field.trace_started_ms
     return Origin(
         span.get_span_context(),

@@ -49,11 +49,11 @@ _BETWEEN_SIGNS_NS = 1_000_000_000
 
 
 class Commands:
-    """Writes command spans and counts what they put.
+    """Writes command spans and counts what they publish.
 
     Args:
         instruments: what to write with.
-        recover_some: called when a process begins a command: others may have left what they could not tell.
+        recover_some: called when a process begins a command: others may have left spans that they could not export.
     """
 
     def __init__(self, instruments: Instruments, recover_some: Callable[[], None] = lambda: None) -> None:
@@ -71,14 +71,14 @@ class Commands:
         is_process = event.is_process or newest_of_process() is not None
         suspend_replaced(event)
         context, field = self._place(event)
-        said = self._at_start(event)
+        attributes = self._at_start(event)
         outer = command_of(context)
         known = origin_of(context)
         span = self._instruments.tracer.start_span(
             event.name,
             context=context,
             kind=SpanKind.INTERNAL,
-            attributes=said,
+            attributes=attributes,
             start_time=event.at_ns,
         )
         if not span.get_span_context().is_valid:
@@ -94,7 +94,7 @@ class Commands:
             is_process=is_process,
         )
         open_commands.add(event.key, command)
-        said.update(command_identity(command))
+        attributes.update(command_identity(command))
         span.set_attributes(command_identity(command))
         if event.is_current:
             command.enter(context)
@@ -104,7 +104,7 @@ class Commands:
             keep_on_record(command)
             if command.is_process and outer is None:
                 self._recover_some()
-        self._instruments.logs.started(c.EVENT_COMMAND_STARTED, span, said, event.at_ns)
+        self._instruments.logs.started(c.EVENT_COMMAND_STARTED, span, attributes, event.at_ns)
 
     def named(self, event: CommandNamed) -> None:
         """Give it the name of its whole path, and what it causes from now on."""
@@ -233,26 +233,26 @@ class Commands:
         return incoming.context, incoming.field
 
     def _at_start(self, event: CommandStarted) -> dict[str, Any]:
-        said: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             c.PROCESS_EXECUTABLE_NAME: os.path.basename(sys.executable) or "python",  # noqa: PTH119 - no pathlib for one name
             c.PROCESS_PID: os.getpid(),
             **(event.attributes or {}),
             c.JOBSPAN_COMMAND_NAME: event.name,
         }
         if self._instruments.settings.command_args and event.arguments is not None:
-            said[c.PROCESS_COMMAND_ARGS] = arguments_of(event.arguments)
-        return said
+            attributes[c.PROCESS_COMMAND_ARGS] = arguments_of(event.arguments)
+        return attributes
 
     def _end(self, command: OpenCommand, event: CommandFinished) -> None:
         span = command.span
         if command.has_lent:
             command.count(*of_children(id_of(span)))
         text = self._instruments.exception_text(event.error) if event.error is not None else None
-        said = attributes_at_the_end(event)
+        attributes = attributes_at_the_end(event)
         if span.is_recording():
-            said[c.JOBSPAN_COMMAND_JOBS_PUBLISHED] = command.published
-            said[c.JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH] = command.failed_to_publish
-            span.set_attributes(said)
+            attributes[c.JOBSPAN_COMMAND_JOBS_PUBLISHED] = command.published
+            attributes[c.JOBSPAN_COMMAND_JOBS_FAILED_TO_PUBLISH] = command.failed_to_publish
+            span.set_attributes(attributes)
             if text is not None:
                 self._instruments.record_exception(span, text, c.EXCEPTION_EVENT, event.at_ns)
             if event.is_lost or event.signal is not None or event.exit_code:

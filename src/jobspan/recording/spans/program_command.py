@@ -11,7 +11,7 @@ from jobspan.recording.registry.open_commands import OpenCommand, newest_of_proc
 from jobspan.recording.spans.child_processes import supervisor
 
 suspended: dict[Hashable | None, OpenCommand] = {}
-"""What stood for a whole program and has made way."""
+"""The commands of whole programs that another command of the same work has replaced for now."""
 
 
 def keep_on_record(command: OpenCommand) -> None:
@@ -23,13 +23,13 @@ def keep_on_record(command: OpenCommand) -> None:
 
 
 def discard(command: OpenCommand) -> None:
-    """Make none of it: its span is never ended."""
+    """Record none of it: its span is never ended."""
     command.is_discarded = True
     flight_log.clear(command.span)
 
 
 def suspend_replaced(event: CommandStarted) -> None:
-    """Set suspended what stood for the same work, unless it has caused something already: then it is the parent."""
+    """Suspend the command that was open for the same work, unless it has caused something: then it is the parent."""
     replaced = open_commands.get(event.replaces) if event.replaces is not None else None
     if replaced is not None and not replaced.is_used:
         open_commands.take(event.replaces)
@@ -38,7 +38,7 @@ def suspend_replaced(event: CommandStarted) -> None:
 
 
 def resume() -> None:
-    """Let the program's own command go on once nothing stands for it any more; other threads may do the same."""
+    """Resume the program's own command once no command replaces it any more; other threads may do the same."""
     if not suspended or newest_of_process() is not None:
         return
     for key, command in list(suspended.items()):
@@ -49,5 +49,5 @@ def resume() -> None:
         suspended.pop(key, None)
 
 
-# What the child puts is the program's, whose command has to be there then.
+# What the child publishes belongs to the program, whose command has to be open by then.
 forks.join("program command", before=resume, in_child=suspended.clear)

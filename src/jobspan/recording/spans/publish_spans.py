@@ -17,7 +17,7 @@ from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import whole
 from jobspan.recording.attributes import job_attributes, publish_attributes
 from jobspan.recording.attributes.exception_text import type_name
-from jobspan.recording.attributes.publish_attributes import PublishWords
+from jobspan.recording.attributes.publish_attributes import PreparedPublish
 from jobspan.recording.context import message_field, propagation
 from jobspan.recording.context.message_field import Members
 from jobspan.recording.context.origin import Origin, origin_of
@@ -91,15 +91,15 @@ class Publishes:
         """Do the same with what is worked out once for all publishes of a pattern, unless there is more to this one."""
         instruments, outside = self._instruments, otel_context.get_current()
         _, job, carrier, at_ns, _ = event
-        words: PublishWords | Literal[False] | None = job.pattern.prepared
-        if words is None:
-            words = job.pattern.prepare(publish_attributes.words_of, instruments.options)
+        prepared: PreparedPublish | Literal[False] | None = job.pattern.prepared
+        if prepared is None:
+            prepared = job.pattern.prepare(publish_attributes.prepare, instruments.options)
         context = self._commands.caller(at_ns)
         origin = origin_of(context)
         is_first = origin is None or (origin.job_id != job.id and origin.options is NOTHING)
         is_first = is_first and (job.workflow_id is None or job.pattern.example.continues is None)
         is_alone = is_first and c.MEMBERS_FIELD not in carrier and batch_of(context) is None
-        if not words or not is_alone or chosen_around() is not NOTHING or not instruments.has_sdk:
+        if not prepared or not is_alone or chosen_around() is not NOTHING or not instruments.has_sdk:
             self.started(event.whole())
             return
         series = instruments.metrics.of_publish(job.pattern.example)
@@ -108,10 +108,10 @@ class Publishes:
         if verdict.begins_trace:
             self._put(event.whole(), outside, context, origin, NOTHING, series, verdict)
             return
-        describe = partial(publish_attributes.of_publish_by_pattern, words.attributes, job, origin)
-        start_span, tracer = instruments.beginnings.start_span, instruments.tracer
-        span, _ = start_span(tracer, words.name, context, SpanKind.PRODUCER, at_ns, describe)
-        text = publish_attributes.simple_field(at_ns, verdict, job, origin, words.queue)
+        describe = partial(publish_attributes.of_publish_by_pattern, prepared.attributes, job, origin)
+        start_span, tracer = instruments.span_starter.start_span, instruments.tracer
+        span, _ = start_span(tracer, prepared.name, context, SpanKind.PRODUCER, at_ns, describe)
+        text = publish_attributes.simple_field(at_ns, verdict, job, origin, prepared.queue)
         if span.get_span_context().is_valid:
             self._begin(event, _OpenPublish(span, outside, at_ns, series, _command_id(origin)), context, text)
         else:
@@ -141,9 +141,9 @@ class Publishes:
         if not span.get_span_context().is_valid:
             _pass_on(event, context, text)
             return
-        told = event if open_batch is not None else None
+        counted = event if open_batch is not None else None
         command_id = _command_id(origin)
-        publish = _OpenPublish(span, outside, event.at_ns, series, command_id, batch, open_batch, told)
+        publish = _OpenPublish(span, outside, event.at_ns, series, command_id, batch, open_batch, counted)
         self._begin(event, publish, context, text)
 
     def _verdict(self, trace_id: int, origin: Origin | None, at_ns: int, *, is_counted: bool = True) -> TraceDecision:
@@ -181,7 +181,7 @@ class Publishes:
             elif event.error is not None:
                 self._end(self._reported_alone(publish), event)
         except Exception as raised:
-            if not is_interrupt(raised):  # after one it is told again
+            if not is_interrupt(raised):  # after one it is reported again
                 self._open.take(event.key)
             raise
         finally:
@@ -199,7 +199,7 @@ class Publishes:
     def _start(self, event: PublishStarted, context: Context, origin: Origin | None, members: Members | None) -> Span:
         name = job_attributes.span_name(c.OPERATION_PUBLISH, event.job.name)
         describe = partial(publish_attributes.of_publish, event, origin, members)
-        tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
+        tracer, start_span = self._instruments.tracer, self._instruments.span_starter.start_span
         span, _ = start_span(tracer, name, context, SpanKind.PRODUCER, event.at_ns, describe)
         return span
 

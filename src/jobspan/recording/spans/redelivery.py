@@ -1,4 +1,4 @@
-"""What a run says of the run of its job that was lost before it: that it comes again, and where the lost one is."""
+"""Whether a run comes again after one of its job that was lost, and the link to that lost one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jobspan.recording.journal.flight_log import flight_log
 
 
 class MissingLostRun(NamedTuple):
-    """A job delivered again, and which attempt, whose lost run nobody had told when its next one began."""
+    """A job delivered again, and which attempt, whose lost run was not recovered yet when its next one began."""
 
     job_id: str | None
     attempt: int
 
 
 def find_lost_run(event: RunStarted, job_id: str | None) -> tuple[str, str] | None:
-    """Return trace and span id of this attempt's run before, which was lost; None when nobody knows of one."""
+    """Return trace and span id of this attempt's run before, which was lost; None when none is known."""
     if not event.is_safe and not event.job.is_redelivered:
         return None
     lost = flight_log.lost_run_of(job_id)
@@ -34,7 +34,7 @@ def missing(event: RunStarted, lost: tuple[str, str] | None, kind: str) -> Missi
 
 
 def link_if_found(span: Span, missing: MissingLostRun) -> None:
-    """Link to the lost run if it has been told by now: a broker may deliver again sooner than a death is told."""
+    """Link to the lost run if it is recovered by now: a broker may deliver again before a death is noticed."""
     lost = flight_log.lost_run_of(missing.job_id)
     if lost is not None and lost.attempt == missing.attempt:
         link = links.lost_link(lost.trace_id, lost.span_id)

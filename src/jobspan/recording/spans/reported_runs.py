@@ -1,4 +1,4 @@
-"""Run spans told whole, from outside: of runs whose process could not, and of jobs that never ran."""
+"""Run spans from one event each: of runs whose own process cannot report them, and of jobs that never ran."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ class ReportedRuns:
             error_type=event.error_type,
             has_run=False,
         )
-        is_said = event.dead_lettered is not None
-        attributes: dict[str, Any] = {c.JOBSPAN_JOB_DEAD_LETTERED: event.dead_lettered} if is_said else {}
+        attributes: dict[str, Any] = {}
+        if event.dead_lettered is not None:
+            attributes[c.JOBSPAN_JOB_DEAD_LETTERED] = event.dead_lettered
         self._report(_began(event, event.at_ns), end, attributes, is_known=event.is_known)
 
     def _report(self, began: RunStarted, end: RunFinished, attributes: dict[str, Any], *, is_known: bool) -> None:

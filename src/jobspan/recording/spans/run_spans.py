@@ -21,7 +21,7 @@ from jobspan.named_tuple import NamedTuple
 from jobspan.patterns import whole
 from jobspan.probes.run_cost import RunCost
 from jobspan.recording.attributes import job_attributes, run_end_attributes, run_start_attributes
-from jobspan.recording.attributes.run_start_attributes import RunWords
+from jobspan.recording.attributes.run_start_attributes import PreparedRun
 from jobspan.recording.context import lineage, links, message_field, propagation
 from jobspan.recording.context.origin import ORIGIN
 from jobspan.recording.context.otel_context import inside_with, with_value
@@ -49,7 +49,7 @@ class _OpenRun(NamedTuple):
     missing: MissingLostRun | None = None
 
 
-_UNSAID: SpanStart = {}, (), None
+_NOT_DESCRIBED: SpanStart = {}, (), None
 
 
 class RunSpans:
@@ -73,10 +73,10 @@ class RunSpans:
         if self._open.get(event.key) is not None:
             return
         _, job, _, at_ns, _, _ = event
-        words: RunWords | Literal[False] | None = job.pattern.prepared
-        if words is None:
-            words = job.pattern.prepare(run_start_attributes.words_of, self._instruments.options)
-        if not words or not self._instruments.has_sdk:
+        prepared: PreparedRun | Literal[False] | None = job.pattern.prepared
+        if prepared is None:
+            prepared = job.pattern.prepare(run_start_attributes.prepare, self._instruments.options)
+        if not prepared or not self._instruments.has_sdk:
             self.started(event.whole())
             return
         outside, example = otel_context.get_current(), job.pattern.example
@@ -86,13 +86,13 @@ class RunSpans:
             return
         series = self._instruments.metrics.of_run(example, example.job.queue)
         lost = redelivery.find_lost_run(example, job.id) if example.is_safe else None
-        describe = partial(run_start_attributes.of_run_by_pattern, words.attributes, event, incoming, outside, lost)
-        tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
-        span, said = start_span(
-            tracer, words.name, incoming.context, SpanKind.CONSUMER, at_ns, describe, is_described=series is not None
+        describe = partial(run_start_attributes.of_run_by_pattern, prepared.attributes, event, incoming, outside, lost)
+        tracer, start_span = self._instruments.tracer, self._instruments.span_starter.start_span
+        span, started = start_span(
+            tracer, prepared.name, incoming.context, SpanKind.CONSUMER, at_ns, describe, is_described=series is not None
         )
         if span.get_span_context().is_valid:
-            self._begin(event, example, span, said, incoming, NESTED, example.options, outside, series, None)
+            self._begin(event, example, span, started, incoming, NESTED, example.options, outside, series, None)
         else:
             self._started(event.whole(), outside, incoming)
 
@@ -109,8 +109,8 @@ class RunSpans:
         lost = redelivery.find_lost_run(event, event.job.id)
         describe = partial(run_start_attributes.of_run, event, incoming, job, wanted, kind, outside, lost)
         name = job_attributes.span_name(c.OPERATION_RUN, job.name)
-        tracer, start_span = self._instruments.tracer, self._instruments.beginnings.start_span
-        span, said = start_span(
+        tracer, start_span = self._instruments.tracer, self._instruments.span_starter.start_span
+        span, started = start_span(
             tracer, name, context, SpanKind.CONSUMER, event.at_ns, describe, is_described=series is not None
         )
         if not span.get_span_context().is_valid:
@@ -119,14 +119,14 @@ class RunSpans:
             self._pass_on(event, outside, origin, incoming.context, series)
             return
         missing = redelivery.missing(event, lost, kind)
-        self._begin(event, event, span, said, incoming, kind, wanted, outside, series, missing)
+        self._begin(event, event, span, started, incoming, kind, wanted, outside, series, missing)
 
     def _begin(
         self,
         event: RunStarted | RunByPattern,
         example: RunStarted,
         span: Span,
-        said: SpanStart | None,
+        started: SpanStart | None,
         incoming: Incoming,
         kind: str,
         wanted: JobOptions,
@@ -136,9 +136,9 @@ class RunSpans:
     ) -> None:
         """Make a span that has just been started current, and measure from now on.
 
-        ``example`` is the event, or one that says the same but for ids and times.
+        ``example`` is the event, or one that is the same but for ids and times.
         """
-        attributes, _, prefetched_s = said or _UNSAID
+        attributes, _, prefetched_s = started or _NOT_DESCRIBED
         run = _OpenRun(span, outside, event.at_ns, prefetched_s, RunCost(), series, missing)
         origin = PendingRun(event.job, incoming, kind, event.at_ns, span, example.eager)
         inside = inside_with(span, incoming.context, ORIGIN, origin)
@@ -157,7 +157,7 @@ class RunSpans:
     def _begun(
         self, run: _OpenRun, event: RunStarted | RunByPattern, example: RunStarted, attributes: dict[str, Any]
     ) -> None:
-        """Let everybody know of a run that has just begun."""
+        """Keep a run that has just begun on record, and report it to the user's hook and the log."""
         if example.eager:
             flight_log.exclude(run.span)
         elif flight_log.is_on:
@@ -173,9 +173,9 @@ class RunSpans:
     def _pass_on(
         self, event: RunStarted, outside: Context, origin: PendingRun, context: Context, series: Series | None
     ) -> None:
-        """Let a job run in its caller's context, without a span of its own."""
+        """Run a job in its caller's context, without a span of its own."""
         inside = with_value(context, ORIGIN, origin)
-        # It counts among the runs that are open, and so in what is said of those beside it.
+        # It counts among the runs that are open, and so in the concurrency of those beside it.
         run = _OpenRun(INVALID_SPAN, outside, event.at_ns, None, RunCost(), series)
         self._open.add(event.key, run)
         run.cost.begin()

@@ -21,7 +21,7 @@ from jobspan.recording.journal.flight_log import flight_log
 from jobspan.recording.telemetry.series import Series, job_attributes
 
 SUPERVISOR_COUNTS = "_JOBSPAN_SUPERVISOR_COUNTS"
-"""Environment variable by which a worker's main process tells its children that it reports their open runs."""
+"""Environment variable by which a worker's main process says to its children that it reports their open runs."""
 
 _Key = tuple[tuple[str, Any], ...]
 

@@ -58,7 +58,7 @@ class Instruments:
         self._tracer = get_tracer(c.SCOPE, version, tracer_provider, schema_url=c.SCHEMA_URL)
         self._has_own_ids = self._has_sdk = False
         self._unseen = DropPrediction()
-        self.beginnings = SpanStarter()
+        self.span_starter = SpanStarter()
         self.logs = LogEvents(settings, version, logger_provider)
         meter = get_meter(c.SCOPE, version, meter_provider, schema_url=c.SCHEMA_URL)
         dropped.observe_with(meter)
@@ -79,7 +79,7 @@ class Instruments:
         return self._has_sdk
 
     def will_be_dropped(self, parent: SpanContext) -> bool:
-        """Say whether nobody would look at a span below this one; below none, if that is not valid."""
+        """Say whether no exporter would take a span below this one; below none, if that is not valid."""
         has_sdk = self._has_sdk or self.has_sdk
         return not has_sdk or self._unseen.is_dropped(self._tracer, parent)
 
@@ -116,7 +116,7 @@ def call_hook(hook: UserHook | None, span: Span, job: Job) -> None:
 
 
 def _real(tracer: Tracer) -> object:
-    # The API's tracer of before a provider was set stands before the real one.
+    # The API's tracer of before a provider was set wraps the real one.
     return getattr(tracer, "_tracer", tracer)
 
 

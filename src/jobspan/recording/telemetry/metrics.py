@@ -1,6 +1,6 @@
 """Events → metrics: durations, waits and costs of what this process does, and counts of what it has seen end.
 
-Measured whether or not a span is sampled. Nothing is done, and no instrument made, while nobody collects.
+Measured whether or not a span is sampled. Nothing is done, and no instrument made, while no reader collects.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ class Metrics:
 
     @property
     def is_on(self) -> bool:
-        """Say whether anybody collects; the provider may be set after us."""
+        """Say whether a reader collects; the provider may be set after the recorder is made."""
         return self._instruments is not None or self._are_found()
 
     def report_children(self, open_spans: Callable[[], Iterable[Any]]) -> None:
-        """Report the runs among the open spans of the processes that this one watches, if anybody collects."""
+        """Report the runs among the open spans of the processes that this one watches, if a reader collects."""
         if self.is_on:
             active_runs.report_children(open_spans)
 
     def of_publish(self, event: PublishStarted) -> Series | None:
-        """Return where a publish is measured; None when nobody collects."""
+        """Return where a publish is measured; None when no reader collects."""
         if self._instruments is None and not self._are_found():
             return None
         return series_of(event.job, event.broker, is_known=event.is_known)
 
     def of_run(self, event: RunStarted, queue: str) -> Series | None:
-        """Return where a run from this queue is measured; None when nobody collects."""
+        """Return where a run from this queue is measured; None when no reader collects."""
         if self._instruments is None and not self._are_found():
             return None
         job = event.job if event.job.queue == queue else event.job._replace(queue=queue)
@@ -68,8 +68,8 @@ class Metrics:
     def published(self, series: Series, span: Span, seconds: float, error_type: str | None) -> None:
         """Measure a publish that has ended."""
         if self._instruments is not None:
-            said = series.publish(limit_error_type(error_type))
-            self._instruments.publish.record(max(0.0, seconds), said, _inside(span))
+            attributes = series.publish(limit_error_type(error_type))
+            self._instruments.publish.record(max(0.0, seconds), attributes, _inside(span))
 
     def waited(self, series: Series, span: Span, attributes: dict[str, Any]) -> None:
         """Measure the waits of a run that begins."""
@@ -114,7 +114,7 @@ class Metrics:
 
         Args:
             end: how it ended. A dead letter is counted by the worker process that put it there.
-            job: makes the job's attributes; called only when somebody collects, for their number is limited.
+            job: makes the job's attributes; called only when a reader collects, for their number is limited.
             reason: why the run was lost, where that is known.
         """
         if not self.is_on or self._instruments is None:
@@ -133,12 +133,12 @@ class Metrics:
             self._instruments.run.record(max(0.0, seconds), _with_error(found, error), _NOWHERE)
 
     def command_ended(self, name: str, span: Span, seconds: float, exit_code: int | None) -> None:
-        """Measure a command. ``exit_code``: None when nobody knows it."""
+        """Measure a command. ``exit_code``: None when it is not known."""
         if self.is_on and self._instruments is not None:
-            said: dict[str, Any] = {c.JOBSPAN_COMMAND_NAME: name}
+            attributes: dict[str, Any] = {c.JOBSPAN_COMMAND_NAME: name}
             if exit_code is not None:
-                said[c.PROCESS_EXIT_CODE] = exit_code
-            self._instruments.command.record(max(0.0, seconds), said, _inside(span))
+                attributes[c.PROCESS_EXIT_CODE] = exit_code
+            self._instruments.command.record(max(0.0, seconds), attributes, _inside(span))
 
     def _are_found(self) -> bool:
         meter = getattr(self._meter, "_real_meter", self._meter)
@@ -153,7 +153,7 @@ class Metrics:
 
 
 class _Instruments:
-    """The synchronous instruments, made when somebody collects."""
+    """The synchronous instruments, made when a reader collects."""
 
     __slots__ = ("command", "cpu", "dead_letters", "memory", "publish", "retries", "run", "wait")
 
@@ -197,8 +197,8 @@ def _inside(span: Span) -> Context:
     return inside(span, _NOWHERE)
 
 
-def _with_error(said: dict[str, Any], error_type: str | None) -> dict[str, Any]:
-    return said if error_type is None else {**said, c.ERROR_TYPE: error_type}
+def _with_error(attributes: dict[str, Any], error_type: str | None) -> dict[str, Any]:
+    return attributes if error_type is None else {**attributes, c.ERROR_TYPE: error_type}
 
 
 def _forget() -> None:

@@ -1,4 +1,4 @@
-"""How a run ended, onto its span, whoever reports it: attributes, exception, status and ``error.type``.
+"""How a run ended, onto its span, whichever process reports it: attributes, exception, status and ``error.type``.
 
 The value is ``RunFinished``, which the run's own process, the one that saw a job dropped, and the one that recovers
 what a dead process left all fill in. ``Metrics.run_ended`` and ``Metrics.run_reported`` count by the same value.
@@ -51,7 +51,7 @@ def _is_error(end: RunFinished, instruments: Instruments) -> bool:
 
 
 def _set_reason(span: Span, end: RunFinished, instruments: Instruments, text: ExceptionText | None) -> None:
-    """Say why another run follows: what the job said, else its exception."""
+    """Say why another run follows: the reason that the job gave, else its exception."""
     if end.retry_reason is not None and instruments.settings.exception_message:
         span.set_attribute(c.JOBSPAN_JOB_RETRY_REASON, shortened(end.retry_reason))
     elif text is not None:

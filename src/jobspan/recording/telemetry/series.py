@@ -77,8 +77,8 @@ class Series:
         return found
 
     def _messaging(self, operation: str, error_type: str | None) -> Attributes:
-        said = {c.MESSAGING_SYSTEM: self._system, c.MESSAGING_OPERATION_NAME: operation, **self.job}
-        return _with_error(said, error_type)
+        attributes = {c.MESSAGING_SYSTEM: self._system, c.MESSAGING_OPERATION_NAME: operation, **self.job}
+        return _with_error(attributes, error_type)
 
 
 _series: dict[tuple[Any, ...], Series] = {}
@@ -93,7 +93,7 @@ def series_of(job: Job, broker: Broker, *, is_known: bool) -> Series:
     """Return the series of a job.
 
     Args:
-        is_known: this process has a job of that name. A name that somebody else brought is bounded by nothing.
+        is_known: this process has a job of that name. Names that come with messages of others are not bounded.
     """
     key = job.framework, job.name, job.queue, broker.system, is_known
     found = _series.get(key)
@@ -106,7 +106,7 @@ def series_of(job: Job, broker: Broker, *, is_known: bool) -> Series:
 
 
 def job_attributes(framework: str, name: str | None, queue: str) -> Attributes:
-    """Return what every measurement of a job says; None for a name that is not to be said."""
+    """Return the attributes of every measurement of a job; None for a name that is not shown."""
     return {
         c.JOBSPAN_JOB_NAME: encodable(name) if name else c.OTHER_JOB,
         c.MESSAGING_DESTINATION_NAME: encodable(_queues.of(queue)),
@@ -119,7 +119,7 @@ def limit_error_type(error_type: str | None) -> str | None:
     return None if error_type is None else _error_types.of(error_type)
 
 
-def _with_error(said: Attributes, error_type: str | None) -> Attributes:
+def _with_error(attributes: Attributes, error_type: str | None) -> Attributes:
     if error_type is not None:
-        said[c.ERROR_TYPE] = error_type
-    return said
+        attributes[c.ERROR_TYPE] = error_type
+    return attributes

@@ -1,4 +1,4 @@
-"""Whether anything would come of a job: somebody records, or a context came along that others rely on."""
+"""Whether anything would come of a job: an SDK records, or a context came along that others rely on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobspan.recording.telemetry.instruments import Instruments, say_once_that_n
 
 
 def is_idle(instruments: Instruments, carrier: Mapping[str, Any]) -> bool:
-    """Say whether without an SDK a publish or run is nobody's concern. Asked each time: a meter may come after us."""
+    """Say whether without an SDK a publish or run needs nothing. Worked out each time: a meter may be set later."""
     if instruments.metrics.is_on:
         return False
     has_caller = get_current_span() is not INVALID_SPAN or newest_of_process() is not None

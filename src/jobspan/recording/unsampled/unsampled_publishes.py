@@ -1,6 +1,6 @@
-"""Publishes of which nothing is recorded, only passed on: an unsampled trace, or a context without an SDK.
+"""Publishes of which nothing is recorded, only propagated: an unsampled trace, or a context without an SDK.
 
-What would be worked out for a span is not: the context and our field are written, and that is all.
+What would be worked out for a span is not: only the context and jobspan's field are written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jobspan.recording.spans.program_command import suspended
 from jobspan.recording.telemetry.instruments import Instruments
 
 
-class Passing:
+class UnsampledPublishes:
     """Decides for each publish, before more is known of it than its carrier."""
 
     def __init__(self, instruments: Instruments, trace_limiter: TraceLimiter) -> None:
@@ -32,7 +32,7 @@ class Passing:
         self._trace_limiter = trace_limiter
 
     def publish(self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None) -> bool:
-        """Let the first attempt of a job, due at once and put by no schedule, pass on what came to its caller.
+        """Let the first attempt of a job, due at once and published by no schedule, propagate what came to its caller.
 
         Args:
             carrier: what leaves with it.
@@ -74,7 +74,7 @@ class Passing:
 
 
 def will_be_dropped(instruments: Instruments, parent: SpanContext) -> bool:
-    """Say whether what begins below a span is recorded and counted by nobody, and the span is not sampled."""
+    """Say whether what begins below a span is neither recorded nor counted, and the span is not sampled."""
     if parent.trace_flags & 1 and instruments.has_sdk:
         return False  # the SDK's own unsampled span would have to be made
     if not instruments.will_be_dropped(parent) or instruments.metrics.is_on:

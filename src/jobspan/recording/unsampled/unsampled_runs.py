@@ -1,6 +1,6 @@
-"""Runs of which nothing is recorded: they make their message's context current, as ``passing`` left it there.
+"""Runs of which nothing is recorded: their message's context, from ``unsampled_publishes``, becomes current.
 
-Where the job came from is worked out when somebody asks.
+Where the job came from is worked out when it is first read.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class UnsampledRuns:
         *,
         eager: bool = False,
     ) -> UnrecordedRun | None:
-        """Return a run that nobody records, and that is to be begun; None: somebody might.
+        """Return a run that is not recorded, and that is to be begun; None: it might be.
 
         Args:
             carrier: what came with it.
-            job: tells what it is, if that is asked for.
-            options: what stands on it.
+            job: makes it, if that is needed.
+            options: its own options.
             at_ns: when it began.
             eager: it has no message, and runs where it was called.
         """
@@ -71,7 +71,7 @@ class UnsampledRuns:
 
 
 class UnsampledRun(UnrecordedRun):
-    """A run whose message's context is current, and where it came from if somebody asks.
+    """A run whose message's context is current, and where it came from if that is read.
 
     That context may outlive the run, in a thread that the job starts: then it is worked out at the end, so that nothing
     keeps what the job was called with.
@@ -90,7 +90,7 @@ class UnsampledRun(UnrecordedRun):
 
     def begin(self) -> None:
         """Make its message's context current."""
-        # It counts among the runs that are open, and so in what is said of those beside it.
+        # It counts among the runs that are open, and so in the concurrency of those beside it.
         self._cost.begin()
         inside = otel_context.with_value(self._inside, ORIGIN, self)
         self._around = ref(inside)

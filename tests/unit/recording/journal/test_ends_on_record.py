@@ -66,7 +66,7 @@ assert line > 30
 """
 WHAT_IS_LEFT = """
 flush(10)
-print(len(flight_log._open), len(flight_log._unarrived.slots))
+print(len(flight_log._open), len(flight_log._pending.slots))
 with suppress(ValueError):
     tell(run_finished(key="outer"))
 flush(10)

@@ -248,7 +248,7 @@ def test_a_folder_in_nobodys_home_is_one_line_and_no_error(caplog: pytest.LogCap
     log.configure("~nobody-of-this-name/flight")
     assert (log.folder, log.open()) == (None, None)
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
-        "no flight record, so the runs of killed processes are not told"
+        "no flight record, so the runs of killed processes are not reported"
     ]
 
 
