@@ -10,6 +10,8 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,14 @@ import nox
 
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
-RINGS = ("unit", "library", "contract", "roundtrip", "backends", "support_proofs")
+ON_EVERY_PYTHON = ("unit", "library", "roundtrip")
+"""Rings of what happens inside users' processes; ``roundtrip`` is one way through the whole store."""
+ON_TWO_PYTHONS = ("contract", "backends")
+"""Rings of jobspan's own programs: the oldest interpreter that is here, and the default one."""
+ON_ONE_PYTHON = ("support_proofs",)
+"""The ring of what no user installs: the default interpreter."""
+PROCESSES = min(2 * (os.cpu_count() or 1), 8)
+"""How many tests run at a time: most of them wait for workers and servers, so two for each core."""
 PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (
     "celery~=5.3.0",
@@ -59,20 +68,26 @@ def _found() -> dict[str, str]:
 
 
 FOUND = _found()
-PYTHONS = list(FOUND)
 DEFAULT = "{}.{}".format(*sys.version_info[:2])
+PYTHONS = list(FOUND) or [DEFAULT]
 OTHER = next((version for version in PYTHONS if version != DEFAULT), DEFAULT)
 
 # nox takes the first interpreter of that name on PATH without running it: those that work come first.
 os.environ["PATH"] = os.pathsep.join([*(str(Path(path).parent) for path in FOUND.values()), os.environ["PATH"]])
 
 nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"  # uv installs in seconds what pip installs in a minute
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
 
 def _group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def _everything() -> list[str]:
+    """Return what most sessions install: jobspan with all extras, and what tests need. One of them calls pip."""
+    return ["-e", ".[all]", "pip", *_group("test"), *_group("beside")]
 
 
 def _install(session: nox.Session, *packages: str) -> None:
@@ -86,15 +101,32 @@ def _install(session: nox.Session, *packages: str) -> None:
     stamp.write_text(digest)
 
 
-def _pytest(session: nox.Session, *rings: str) -> None:
-    """Run these rings, two tests at a time: most wait for workers; or what the arguments after ``--`` name instead."""
+def _pytest(session: nox.Session, *rings: str, marked: str = "") -> None:
+    """Run the tests of these rings, or those of them with a mark, or what the arguments after ``--`` name.
+
+    The times of the tests are written to ``build/tests/SESSION.xml``; ``tests/support/session_times.py`` reads them.
+    """
     if any(argument.startswith("tests") for argument in session.posargs):
         session.run("python", "-m", "pytest", *session.posargs)
         return
     folders = [f"tests/{ring}" for ring in rings if any((ROOT / "tests" / ring).rglob("test_*.py"))]
     if not folders:
         session.skip("no tests in " + ", ".join(f"tests/{ring}" for ring in rings))
-    session.run("python", "-m", "pytest", "--numprocesses", "2", *folders, *session.posargs)
+    # Tests of one group run in one process: tests/conftest.py says which.
+    options = ["--numprocesses", str(PROCESSES), "--dist", "loadgroup", f"--junit-xml=build/tests/{session.name}.xml"]
+    options += ["-m", marked] if marked else []
+    session.run("python", "-m", "pytest", *options, *folders, *session.posargs)
+
+
+@nox.session(python=DEFAULT, default=False)
+def quick(session: nox.Session) -> None:
+    """The short loop: style, types, layers and the unit tests, on one interpreter in under three minutes."""
+    _install(session, *_everything(), "nox", *_group("lint"), *_group("types"), *_group("layers"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": "src"})
+    session.run("mypy")
+    _pytest(session, "unit")
 
 
 @nox.session(python=DEFAULT)
@@ -108,7 +140,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=DEFAULT)
 def types(session: nox.Session) -> None:
     """Types: mypy, strict."""
-    _install(session, "-e", ".[all]", "nox", *_group("types"), *_group("test"), *_group("beside"))
+    _install(session, *_everything(), "nox", *_group("types"))
     session.run("mypy")
 
 
@@ -119,31 +151,68 @@ def layers(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": "src"})
 
 
+@nox.session(python=DEFAULT)
+def package(session: nox.Session) -> None:
+    """What is uploaded: it builds, holds what it should and no more, and runs where nothing else of the project is."""
+    _install(session, "build[uv]", "twine")
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder)
+        session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(empty / "dist"))
+        sdist, wheel = sorted((empty / "dist").iterdir(), key=lambda path: path.suffix)
+        session.run("twine", "check", "--strict", str(sdist), str(wheel))
+        _check_wheel(session, wheel)
+        session.run("python", "-m", "venv", "--without-pip", str(empty / "env"))
+        programs = empty / "env" / "bin"
+        session.chdir(empty)
+        for extras, program, *arguments in (
+            ("", "python", "-c", "import jobspan; print(jobspan.__version__)"),
+            ("[cli]", "jobspan", "--version"),
+            ("[demo]", "jobspan", "demo"),
+        ):
+            wanted = f"jobspan{extras} @ {wheel.as_uri()}"
+            session.run("uv", "pip", "install", "--quiet", "--python", str(programs / "python"), wanted)
+            # Its environment says nothing of the clone: Python finds only what is installed.
+            env = {"PATH": os.defpath, "HOME": folder}
+            session.run(str(programs / program), *arguments, env=env, include_outer_env=False, external=True)
+
+
+def _check_wheel(session: nox.Session, wheel: Path) -> None:
+    """Fail unless the wheel holds the files of ``src/jobspan`` and its own metadata, and nothing else."""
+    source = ROOT / "src"
+    expected = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    if held != expected or "jobspan/py.typed" not in held:
+        session.error(f"{wheel.name}: unexpected {sorted(held - expected)}, missing {sorted(expected - held)}")
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Every ring but those of whole programs, on every interpreter that is here."""
-    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
-    _pytest(session, *RINGS)
+    """The rings without whole workers: what runs in users' processes on every interpreter, the rest on fewer."""
+    _install(session, *_everything())
+    rings = [*ON_EVERY_PYTHON]
+    rings += ON_TWO_PYTHONS if session.python in {PYTHONS[0], DEFAULT} else ()
+    rings += ON_ONE_PYTHON if session.python == DEFAULT else ()
+    _pytest(session, *rings)
 
 
 @nox.session(python=list(dict.fromkeys([DEFAULT, OTHER])))
 def brokers(session: nox.Session) -> None:
-    """Real workers over real brokers, the examples and the demo, on two interpreters."""
-    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"))
-    _pytest(session, "brokers", "examples")
+    """Real workers over real brokers, the examples and the demo; on a second interpreter what depends on it."""
+    _install(session, *_everything())
+    _pytest(session, "brokers", "examples", marked="" if session.python == DEFAULT else "every_python")
 
 
 @nox.session(python=DEFAULT)
 def operations(session: nox.Session) -> None:
     """What an operator deploys: ``collector-config/`` in the real Collector, Prometheus and Alertmanager."""
-    _install(session, "-e", ".[all]", *_group("test"), *_group("beside"), *_group("grafana"))
+    _install(session, *_everything(), *_group("grafana"))
     _pytest(session, "operations")
 
 
 @nox.session(python=PYTHONS[0])
 def oldest(session: nox.Session) -> None:
     """The library ring with the oldest releases that are supported."""
-    _install(session, "-e", ".[otlp,celery,dramatiq,redis,cli]", *OLDEST, *_group("test"))
+    _install(session, "-e", ".[otlp,celery,dramatiq,redis,cli]", "pip", *OLDEST, *_group("test"))
     _pytest(session, "library")
 
 
