@@ -17,9 +17,9 @@ from support.stage import Stage
 
 
 def leave_forks_alone() -> None:
-    """Have gRPC do nothing when a test forks this process: it would start threads in children that want none of it.
+    """Have gRPC do nothing when a test forks this process: it would start threads in the children.
 
-    It reads that once; the programs that tests start have it as users do.
+    gRPC reads the variable once; the programs that tests start run with gRPC's default, as users' programs do.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRPC_ENABLE_FORK_SUPPORT", "false")
@@ -152,6 +152,28 @@ def _stage(broker: Broker, collector: Collector, folder: Path) -> Iterator[Stage
         yield set_up
     finally:
         set_up.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that may take longest; run those that share a fixture of their module in one process.
+
+    A long test that begins last keeps all processes but one idle; a fixture of a module is set up once in each process.
+    """
+    items.sort(key=_timeout, reverse=True)
+    for item in items:
+        if _shares_a_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{item.path.stem}"))
+
+
+def _timeout(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return mark.args[0] if mark else 0
+
+
+def _shares_a_fixture(item: pytest.Item) -> bool:
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    return any(found[-1].scope == "module" for found in fixtures)
 
 
 def pytest_runtest_setup() -> None:

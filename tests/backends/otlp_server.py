@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from typing_extensions import Self
 
+from support import plain_http
 from support.processes import Program
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -62,7 +63,7 @@ class Server:
         else:
             body, path = request.SerializeToString(), _PATHS[type(request)][0]
         sent = PROTOBUF | {name.replace("_", "-").title(): value for name, value in headers.items()}
-        return httpx.post(self.http + path, content=body, headers=sent, timeout=30)
+        return plain_http.post(self.http + path, content=body, headers=sent, timeout=30)
 
     def call(self, request: Message | bytes, method: str = _EXPORT.format("trace", "Trace")) -> bytes:
         """Send a request over gRPC; return the response's bytes."""
@@ -76,7 +77,7 @@ class Server:
 
     def stats(self) -> dict[str, Any]:
         """Return its counters."""
-        answer: dict[str, Any] = httpx.get(f"{self.http}/api/v1/stats").json()
+        answer: dict[str, Any] = plain_http.get(f"{self.http}/api/v1/stats").json()
         return answer
 
     def __enter__(self) -> Self:

@@ -89,6 +89,7 @@ def test_sentry_and_we_each_see_every_run(stage: Stage) -> None:
     )
 
 
+@pytest.mark.every_python
 @pytest.mark.skipif(importlib.util.find_spec("ddtrace") is None, reason="ddtrace has no wheel for this Python")
 def test_datadog_and_we_each_see_every_run(stage: Stage) -> None:
     work(

@@ -18,6 +18,8 @@ from support.measured import sums
 from support.stage import Stage
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.every_python
+
 APP = "apps.mortal_app"
 LOGGED = (r"WorkerLost|^billiard\.|^celery\.",)
 

@@ -118,6 +118,7 @@ def test_every_outcome_is_told_once_in_a_pool_without_children(each_stage: Stage
     assert_told(each_stage, sum(jobs.values()))
 
 
+@pytest.mark.every_python
 @pytest.mark.timeout(180)
 def test_every_outcome_is_told_once_by_greenlets(stage: Stage) -> None:
     pytest.importorskip("gevent")

@@ -19,6 +19,8 @@ from support.stage import Stage
 from support.waiting import wait_until
 from support.workers import TESTS, script
 
+pytestmark = pytest.mark.every_python
+
 APPS = TESTS / "apps"
 
 

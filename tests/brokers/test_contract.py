@@ -12,6 +12,8 @@ from support.promised_points import breaches_of
 from support.stage import Stage
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.every_python
+
 TYPES: dict[str, type] = {"string": str, "int": int, "double": float, "bool": bool}
 LINK_ATTRIBUTES = {c.JOBSPAN_LINK_TYPE: {c.LINK_PUBLISH, c.LINK_PREVIOUS_ATTEMPT, c.LINK_MEMBER, c.LINK_AMBIENT}}
 EXCEPTION_ATTRIBUTES = {c.EXCEPTION_TYPE, c.EXCEPTION_MESSAGE, c.EXCEPTION_STACKTRACE}

@@ -15,6 +15,8 @@ from support.stage import Stage
 from support.waiting import wait_until
 from support.workers import Instrumented
 
+pytestmark = pytest.mark.every_python
+
 MODULE = "apps.mortal_dramatiq_app"
 LOGGED = (r"exited unexpectedly",)
 

@@ -69,6 +69,7 @@ broker.enqueue(ok.message_with_options(max_age=1).copy(message_timestamp=1))
 """
 
 
+@pytest.mark.every_python
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_workers_that_are_not_forked_tell_their_runs(stage: Stage, method: str) -> None:
     program = stage.program("python", "-c", STARTED_BY.format(method=method), name=method)
@@ -79,6 +80,7 @@ def test_workers_that_are_not_forked_tell_their_runs(stage: Stage, method: str) 
     assert_true(stage.collector.spans, stage.diary)
 
 
+@pytest.mark.every_python
 def test_a_worker_of_greenlets_tells_its_runs(stage: Stage) -> None:
     pytest.importorskip("gevent")
     stage.export_over_http()

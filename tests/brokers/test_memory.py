@@ -14,6 +14,8 @@ from support.deaths import LATER_MS
 from support.stage import Stage
 from support.workers import CeleryWorker, DramatiqWorker
 
+pytestmark = pytest.mark.every_python
+
 MEGABYTE = 1024 * 1024
 WORKERS: dict[str, dict[str, Any]] = {
     "hungry": {"app": "apps.hungry_app", "concurrency": 1},

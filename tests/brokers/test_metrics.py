@@ -92,6 +92,7 @@ def test_a_worker_that_samples_nothing_measures_all_the_same(stage: Stage, sampl
     assert any(point.exemplars for point in stage.collector.points) is (sampler == "always_on")
 
 
+@pytest.mark.every_python
 def test_after_a_kill_one_run_is_lost_and_none_is_active(stage: Stage) -> None:
     stage.celery(app="apps.mortal_app", concurrency=2, expect=LOGGED)
     stage.put("mortal:ok", "mortal:slow=60")
@@ -119,6 +120,7 @@ def active(stage: Stage) -> Counter[tuple[str]]:
     return +sums(stage.collector.points, c.METRIC_JOB_ACTIVE, c.JOBSPAN_JOB_NAME)
 
 
+@pytest.mark.every_python
 def test_a_dramatiq_worker_that_dies_of_a_kill_leaves_nothing_active(stage: Stage) -> None:
     worker = stage.dramatiq(module="apps.mortal_dramatiq_app", expect=LOGGED)
     stage.put("mortal_dramatiq:slow=60", "mortal_dramatiq:slow=60")

@@ -13,6 +13,8 @@ from support.stage import Stage
 from support.waiting import wait_until
 from support.workers import script
 
+pytestmark = pytest.mark.every_python
+
 _LIMIT_BYTES = 600 * 1024 * 1024
 _WORKERS = {
     "celery": ("celery", ["-A", "apps.celery_app", "worker", "-l", "INFO", "-c", "1", "--queues", "work"], " ready."),

@@ -27,6 +27,8 @@ from support.stage import Stage
 from support.waiting import wait_until
 from support.workers import DramatiqWorker
 
+pytestmark = pytest.mark.every_python
+
 SOAK_S = float(os.environ.get("JOBSPAN_SOAK_S", "20"))
 COLLECTOR_S = float(os.environ.get("JOBSPAN_SOAK_COLLECTOR_S", "0"))
 MOMENT_NS = 500_000_000

@@ -23,6 +23,8 @@ from support.matching import (
 from support.stage import Stage
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.every_python
+
 JOBS = {
     # put, runs that follow
     "ok": 1,

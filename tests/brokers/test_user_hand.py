@@ -88,6 +88,7 @@ WORKERS = {"celery": {"concurrency": 4}, "dramatiq": {"processes": 4, "threads":
 JOBS = 50
 
 
+@pytest.mark.every_python
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_seeded_jobs_in_many_processes_make_no_id_twice(stage: Stage, framework: str) -> None:
     getattr(stage, framework)(**APPS[framework], **WORKERS[framework])

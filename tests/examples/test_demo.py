@@ -110,6 +110,7 @@ def assert_told(printed: str) -> None:
     assert "5 of 57 jobs failed in the last 24 hours; 2 more were retried and then succeeded." in lines
 
 
+@pytest.mark.every_python
 def test_the_demo_shows_the_tree_and_the_failed_jobs_and_leaves_nothing(demo: Demo) -> None:
     done = demo.run(COMMAND)
     assert (done.returncode, done.stderr) == (0, "")
@@ -140,6 +141,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.every_python
 @pytest.mark.parametrize(
     ("command", "broker"),
     [

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from jobspan import conventions as c
 from jobspan.backends import open_backend
 from jobspan.backends.base import Backend, Match, RunFilter
 from jobspan.runs import is_run
+from support import plain_http
 from support.compare import assert_true
 from support.jaeger import Jaeger
 from support.otelcol import CONFIG, OtelCollector, complaint_about
@@ -114,7 +114,7 @@ def test_the_service_graph_has_an_edge_where_runs_are_children_of_their_publishe
 
 def edges(otelcol: OtelCollector) -> set[tuple[str, str]]:
     """Return who calls whom by the metrics of the service graph."""
-    told = httpx.get(f"http://{LOOPBACK}:{otelcol.scrape_port}/metrics", timeout=10).text
+    told = plain_http.get(f"http://{LOOPBACK}:{otelcol.scrape_port}/metrics", timeout=10).text
     lines = (line for line in told.splitlines() if line.startswith("traces_service_graph_request_total{"))
     said = (dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in lines)
     return {(edge["client"], edge["server"]) for edge in said}

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from support import plain_http
 from support.go_programs import program_path
 from support.ports import LOOPBACK, free_port
 from support.processes import Program
@@ -56,9 +57,7 @@ class Jaeger:
                 max_traces=max_traces,
             )
         )
-        self.program = Program(
-            [jaeger_binary(), "--config", str(config)], env={}, folder=folder, name="jaeger", stop_s=5
-        )
+        self.program = Program([jaeger_binary(), "--config", str(config)], env={}, folder=folder, name="jaeger")
 
     def start(self) -> Jaeger:
         """Start it and wait until it answers."""
@@ -69,7 +68,7 @@ class Jaeger:
     def keep(self, *requests: Any) -> None:
         """Send it OTLP requests with spans; they can be searched for at once."""
         for request in requests:
-            httpx.post(
+            plain_http.post(
                 f"{self.http_endpoint}/v1/traces",
                 content=request.SerializeToString(),
                 headers={"Content-Type": "application/x-protobuf"},
@@ -77,14 +76,15 @@ class Jaeger:
             ).raise_for_status()
 
     def stop(self) -> None:
-        """Stop it and wait for its end."""
-        self.program.stop()
+        """Kill it and wait for its end: asked to stop, it takes seconds, and nothing is to be kept."""
+        if self.program.is_alive:
+            self.program.kill()
 
     def _answers(self) -> bool:
         if not self.program.is_alive:
             raise RuntimeError(f"Jaeger ended at once:\n{self.program.log}")
         try:
-            return httpx.get(f"{self.url}/api/services", timeout=5).is_success
+            return plain_http.get(f"{self.url}/api/services", timeout=5).is_success
         except httpx.TransportError:
             return False
 

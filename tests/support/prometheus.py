@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from support import plain_http
 from support.inbox import Inbox
 from support.otelcol import CONFIG
 from support.ports import LOOPBACK, free_port
@@ -80,7 +81,7 @@ class Prometheus:
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """Return the series that an instant query gives."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10)
+        answer = plain_http.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10)
         answer.raise_for_status()
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
         return result
@@ -92,7 +93,7 @@ class Prometheus:
     def exemplars(self, metric: str) -> set[str]:
         """Return the trace ids of a metric's exemplars."""
         asked = {"query": metric, "start": str(time.time() - 600), "end": str(time.time())}
-        answer = httpx.get(f"{self.url}/api/v1/query_exemplars", params=asked, timeout=10)
+        answer = plain_http.get(f"{self.url}/api/v1/query_exemplars", params=asked, timeout=10)
         answer.raise_for_status()
         return {found["labels"]["trace_id"] for series in answer.json()["data"] for found in series["exemplars"]}
 
@@ -119,6 +120,6 @@ def binary(name: str) -> str:
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/-/ready", timeout=2).is_success
+        return plain_http.get(f"{url}/-/ready", timeout=2).is_success
     except httpx.TransportError:
         return False

@@ -1,8 +1,8 @@
 """An imitation of the query API of Jaeger 2.19 and later, in front of a real Jaeger 2.13.
 
-Those versions cannot be built from Go modules. What they changed for us is imitated as their documentation has it
-(``query.attributes``, names in camel case, 404 for nothing, and since 2.21 no search in ``/api/traces``); traces are
-looked for, and told in OTLP's JSON, by the real one.
+Those versions cannot be built from Go modules. What they changed for jobspan is imitated as their documentation has it
+(``query.attributes``, names in camel case, 404 for nothing, and since 2.21 no search in ``/api/traces``); the real one
+searches for traces, and returns them in OTLP's JSON.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-import httpx
-
+from support import plain_http
 from support.answering import Answering, Asked, Reply
 
 _NEEDED = ("query.startTimeMin", "query.startTimeMax")
@@ -28,7 +27,7 @@ def _answer(url: str, asked: Asked) -> Reply:
         return _search(url, asked)
     if asked.path == "/api/v3/services" or asked.path.startswith("/api/v3/traces/"):
         query = {"raw_traces": asked.query["rawTraces"]} if "rawTraces" in asked.query else {}
-        found = httpx.get(url + asked.path, params=query)
+        found = plain_http.get(url + asked.path, params=query)
         return Reply(found.json(), found.status_code)
     return Reply("<!doctype html>", 200)
 
@@ -49,12 +48,12 @@ def _search(url: str, asked: Asked) -> Reply:
         "end": _microseconds(asked.query["query.startTimeMax"]),
         "limit": asked.query.get("query.searchDepth", "100"),
     }
-    found = httpx.get(f"{url}/api/traces", params=old)
+    found = plain_http.get(f"{url}/api/traces", params=old)
     if not found.is_success:
         return _error(found.status_code, found.json()["errors"][0]["msg"])
     raw = {"raw_traces": asked.query.get("query.rawTraces", "false")}
-    whole = [httpx.get(f"{url}/api/v3/traces/{trace['traceID']}", params=raw).json() for trace in found.json()["data"]]
-    spans = [group for trace in whole for group in trace["result"]["resourceSpans"]]
+    whole = [plain_http.get(f"{url}/api/v3/traces/{trace['traceID']}", params=raw) for trace in found.json()["data"]]
+    spans = [group for trace in whole for group in trace.json()["result"]["resourceSpans"]]
     return Reply({"result": {"resourceSpans": spans}}) if spans else _error(404, "No traces found")
 
 

@@ -20,29 +20,30 @@ def _module(folder: Path, says: str) -> None:
     (folder / "main.go").write_text(_MAIN.format(says))
 
 
-def test_a_program_is_built_once_for_what_pins_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for modules, beside an empty cache for programs. Go keeps its own, with its library."""
     if shutil.which("go") is None:
         missing("go", "no go on PATH")
+    monkeypatch.setenv("GOCACHE", subprocess.check_output(["go", "env", "GOCACHE"], text=True).strip())
     monkeypatch.setattr(go_programs, "TOOLS", tmp_path / "tools")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    _module(tmp_path / "tools" / "hello", "one")
+    return tmp_path / "tools"
+
+
+def test_a_program_is_built_once_for_what_pins_it(tools: Path) -> None:
+    _module(tools / "hello", "one")
     first = go_programs.build("hello")
     built_ns = first.stat().st_mtime_ns
     assert (go_programs.build("hello"), first.stat().st_mtime_ns) == (first, built_ns)
-    _module(tmp_path / "tools" / "hello", "two")
+    _module(tools / "hello", "two")
     second = go_programs.build("hello")
     assert [subprocess.check_output([program], text=True) for program in (first, second)] == ["one", "two"]
-    assert sorted(path.name for path in (tmp_path / "tools" / "hello").iterdir()) == ["go.mod", "main.go"]
+    assert sorted(path.name for path in (tools / "hello").iterdir()) == ["go.mod", "main.go"]
 
 
-def test_a_program_that_does_not_build_is_told_by_the_exit_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    if shutil.which("go") is None:
-        missing("go", "no go on PATH")
-    monkeypatch.setattr(go_programs, "TOOLS", tmp_path / "tools")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    _module(tmp_path / "tools" / "hello", '"')
+def test_a_program_that_does_not_build_is_told_by_the_exit_code(tools: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _module(tools / "hello", '"')
     assert go_programs.main([]) == 1
     assert "hello: not built" in capfd.readouterr().err
     assert not go_programs.program_path("hello").exists()
