@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from jobspan.backends.base import Backend
-from jobspan.cli.commands.failed import newest_runs
 from jobspan.cli.options import Query, ReadOptions, asked, filter_options, reading, reading_options
 from jobspan.cli.screens.commands_screen import command_table, commands_summary
 from jobspan.cli.screens.run_screen import (
@@ -23,6 +22,7 @@ from jobspan.cli.terminal.screen import Screen, piece
 from jobspan.cli.terminal.short_ids import ShortIds
 from jobspan.cli.world import opened
 from jobspan.errors import UsageError
+from jobspan.questions.runs import newest_runs, nothing_found
 
 
 @click.command("runs")
@@ -37,20 +37,20 @@ def command(context: click.Context, /, of_commands: bool, **options: Any) -> int
     with opened(how.world, how.place) as backend:
         if of_commands:
             return _commands(backend, how, wanted)
-        found, counts, more = newest_runs(backend, wanted)
+        found = newest_runs(backend, wanted.where)
         if how.as_json:
             from jobspan.cli.documents.documents import runs_document
 
-            click.echo(runs_document(found, counts, wanted.where))
-            return 0 if found else 1
+            click.echo(runs_document(found.runs, found.counts, wanted.where))
+            return 0 if found.runs else 1
         screen, ids = Screen(again=how.place.again), ShortIds(backend.shorten)
-        if not found:
-            say_nothing_found(screen, backend, how, wanted, counts)
+        if not found.runs:
+            say_nothing_found(screen, nothing_found(backend, wanted.where, found.counts), how, wanted)
             return 1
-        screen.table(run_table(found, RUN_COLUMNS, how.clock, ids))
-        say_cut(screen, len(found), more=more)
-        screen.line(*runs_summary(counts, wanted.window))
-        say_next(screen, next_steps(found[0], ids, ["jobspan failed"] if counts.failed else []))
+        screen.table(run_table(found.runs, RUN_COLUMNS, how.clock, ids))
+        say_cut(screen, len(found.runs), more=found.more)
+        screen.line(*runs_summary(found.counts, wanted.window))
+        say_next(screen, next_steps(found.runs[0], ids, ["jobspan failed"] if found.counts.failed else []))
         return 0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jobspan.backends.base import Backend, CommandSeen, RunFilter
+from jobspan.backends.base import Backend, CommandSeen
 from jobspan.cli.screens.commands_screen import progress_line
 from jobspan.cli.terminal.screen import Piece, Screen
 from jobspan.cli.terminal.units import duration
 from jobspan.cli.world import Environment
+from jobspan.questions.progress import command_progress, is_complete
 
 _BETWEEN_S = 1.0
 _QUIET_S = 60
@@ -20,11 +21,11 @@ def watch(backend: Backend, command_id: str, world: Environment, screen: Screen)
     before: CommandSeen | None = None
     since_ns, quiet_s = world.now_ns(), _QUIET_S
     while True:
-        seen = next(iter(backend.commands(RunFilter(commands=(command_id,), limit=1))), None)
+        seen = command_progress(backend, command_id)
         if seen is not None and seen != before:
             screen.line(*progress_line(seen, world.now_ns()))
             before, since_ns, quiet_s = seen, world.now_ns(), _QUIET_S
-        if seen is not None and seen.command is not None and seen.done >= seen.put:
+        if seen is not None and is_complete(seen):
             return
         if world.now_ns() - since_ns >= quiet_s * 1e9:
             screen.line(Piece(f"nothing new for {duration(quiet_s)}; Ctrl-C ends this, and stops nothing"))

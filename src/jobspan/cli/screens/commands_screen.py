@@ -10,6 +10,7 @@ from jobspan.cli.terminal.screen import CAUTION, FAILED, Column, Piece, Table, p
 from jobspan.cli.terminal.short_ids import ShortIds
 from jobspan.cli.terminal.times import Clock
 from jobspan.cli.terminal.units import counted, duration
+from jobspan.questions.progress import seconds_left
 
 _COLUMNS = (
     Column("when"),
@@ -50,12 +51,6 @@ def progress_line(seen: CommandSeen, now_ns: int) -> list[Piece]:
         line.append(Piece(f", not done {left} (running or waiting: no started events tell)"))
     ends_s = seconds_left(seen, now_ns)
     return [*line, Piece(f", ends in about {duration(ends_s)}")] if ends_s is not None else line
-
-
-def seconds_left(seen: CommandSeen, now_ns: int) -> float | None:
-    """Estimate the time until all jobs are done, at the pace so far; None when there is nothing to go by."""
-    left, passed_s = seen.put - seen.done, (now_ns - seen.start_ns) / 1e9
-    return left * passed_s / seen.done if left > 0 and seen.done and passed_s > 0 else None
 
 
 def _cells(seen: CommandSeen, clock: Clock, ids: ShortIds) -> list[Piece]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from jobspan.analysis.failures import FailureGroup, outcome_words
 from jobspan.analysis.slow import slow_runs
-from jobspan.backends.base import Backend, Counts, RunFilter
+from jobspan.backends.base import Counts
 from jobspan.cli.options import Query, ReadOptions
 from jobspan.cli.screens.cells import COLUMNS, run_cells
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, Column, Piece, Screen, Table, piece
 from jobspan.cli.terminal.short_ids import ShortIds
 from jobspan.cli.terminal.times import Clock
 from jobspan.cli.terminal.units import counted
+from jobspan.questions.runs import NothingFound
 from jobspan.runs import OUTCOMES, Run
 
 FAILED_COLUMNS = ("when", "id", "job", "queue", "try", "error", "waited", "ran", "memory", "command")
@@ -106,27 +107,23 @@ def next_steps(run: Run, ids: ShortIds, others: Sequence[str]) -> list[str]:
     return [*steps, f"jobspan show {ids.of(run.command_id)} (the command)"] if run.command_id else steps
 
 
-def say_nothing_found(screen: Screen, backend: Backend, reading: ReadOptions, wanted: Query, counts: Counts) -> None:
+def say_nothing_found(screen: Screen, nothing: NothingFound, reading: ReadOptions, wanted: Query) -> None:
     """Say what was looked for, and why nothing of it was there."""
-    kind = "failed jobs" if wanted.where.failed else "runs"
-    told = f" with {wanted.narrowed}" if wanted.narrowed else ""
-    if counts.jobs:
-        screen.line(piece(f"No {kind}{told} {wanted.window} ({counted(counts.jobs, 'job')} ran)."))
-        return
-    window = RunFilter(since_ns=wanted.where.since_ns, until_ns=wanted.where.until_ns)
-    others = backend.counts(window).jobs if wanted.narrowed else 0
-    if others:
-        screen.line(piece(f"No {kind}{told} {wanted.window} ({counted(others, 'other job')} ran)."))
-        return
-    screen.line(piece(f"No {kind}{told} {wanted.window}: no job ran at all."))
-    _say_what_there_is(screen, backend, reading)
+    looked_for = f"No {'failed jobs' if wanted.where.failed else 'runs'}"
+    looked_for += f" with {wanted.narrowed} {wanted.window}" if wanted.narrowed else f" {wanted.window}"
+    if nothing.jobs:
+        screen.line(piece(f"{looked_for} ({counted(nothing.jobs, 'job')} ran)."))
+    elif nothing.other_jobs:
+        screen.line(piece(f"{looked_for} ({counted(nothing.other_jobs, 'other job')} ran)."))
+    else:
+        screen.line(piece(f"{looked_for}: no job ran at all."))
+        _say_what_there_is(screen, nothing.newest, reading)
 
 
-def _say_what_there_is(screen: Screen, backend: Backend, reading: ReadOptions) -> None:
-    newest = backend.runs(RunFilter(limit=1))
+def _say_what_there_is(screen: Screen, newest: Run | None, reading: ReadOptions) -> None:
     if newest:
-        began = reading.clock.stamp(newest[0].start_ns)
-        screen.line(piece(f"The newest run, {newest[0].job_name or '-'}, began {began}; --since looks further back."))
+        began = reading.clock.stamp(newest.start_ns)
+        screen.line(piece(f"The newest run, {newest.job_name or '-'}, began {began}; --since looks further back."))
         return
     screen.line(piece(f"Nothing has reached {reading.place} yet. Check that"))
     is_foreign = reading.place.program in ("Jaeger", "Tempo")

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from jobspan.backends.ids import SHORTEST
-
-__all__ = ["SHORTEST", "ShortIds"]
-
 
 class ShortIds:
     """Cuts ids, and remembers how.

@@ -151,13 +151,6 @@ def test_an_id_that_several_begin_with_lists_them() -> None:
     )
 
 
-def test_a_whole_id_wins_over_longer_ones() -> None:
-    story = Story()
-    story.run("work", "job", "03:10:00", 1)
-    story.run("work", "job-10", "03:11:00", 1)
-    assert typed("show", "job", backend=Twin(story.spans)).out.startswith("work  job  succeeded")
-
-
 def test_an_id_may_be_typed_in_capitals() -> None:
     assert typed("show", "7F3A").code == 0
 
