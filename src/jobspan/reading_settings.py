@@ -104,7 +104,7 @@ def load_reading(environ: Mapping[str, str] = os.environ) -> ReadingSettings:
 
 def misread(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return a sentence for each variable of either side whose value is not understood."""
-    said: list[str] = []
+    problems: list[str] = []
     for side in (Settings, ReadingSettings):
-        values_of(side, {}, environ, said.append)
-    return tuple(said)
+        values_of(side, {}, environ, problems.append)
+    return tuple(problems)

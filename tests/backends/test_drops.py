@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from backends.otlp_requests import pairs
 from backends.otlp_server import Server
 from jobspan import conventions as c
-from jobspan.backends.base import HearsDrops
+from jobspan.backends.base import ReportsDrops
 from jobspan.backends.remote import RemoteBackend
 from jobspan.health.findings import RunFacts
 from jobspan.health.telemetry import facts
@@ -77,7 +77,7 @@ def test_a_server_tells_health_what_was_dropped(server: Server) -> None:
     server.post(request.SerializeToString(), "/v1/metrics")
     backend = RemoteBackend(server.http)
     try:
-        assert isinstance(backend, HearsDrops)
+        assert isinstance(backend, ReportsDrops)
         found = facts(backend, 0, "in the last hour", with_run_times=True)
     finally:
         backend.close()

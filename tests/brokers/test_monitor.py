@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from jobspan import conventions as c
 from jobspan.cli.app import jobspan
-from jobspan.cli.world import Environment
+from jobspan.cli.environment import Environment
 from jobspan.health.findings import Grade
 from jobspan.health.monitor import watch_broker
 from support.otlp import Collector

@@ -58,11 +58,11 @@ def error_of(run: Run) -> str:
 
     The exception's class without its module; else how its process died, the retry's reason, or ``error.type``.
     """
-    known = failure_words(run.failure) or loss_words(run) or run.retry_reason
+    known = failure_text(run.failure) or loss_text(run) or run.retry_reason
     return known or (run.error_type or "").rpartition(".")[2]
 
 
-def loss_words(run: Run) -> str:
+def loss_text(run: Run) -> str:
     """Return how the process of a lost run died as one phrase: ``SIGKILL, out of memory``; empty when not known."""
     if run.exit_signal is not None:
         return f"{run.exit_signal}, out of memory" if run.oom_killed else run.exit_signal
@@ -71,7 +71,7 @@ def loss_words(run: Run) -> str:
     return "its whole worker died" if run.lost_reason == c.LOST_HOST else ""
 
 
-def failure_words(failure: Failure | None) -> str:
+def failure_text(failure: Failure | None) -> str:
     """Return an exception as one phrase, its class without the module; empty for None."""
     if failure is None:
         return ""
@@ -79,14 +79,14 @@ def failure_words(failure: Failure | None) -> str:
     return ": ".join(part for part in parts if part)
 
 
-def outcome_words(outcome: str | None) -> str:
+def outcome_text(outcome: str | None) -> str:
     """Return an outcome as a person writes it: ``timed out``; ``running`` for none."""
     return (outcome or RUNNING).replace("_", " ")
 
 
 def ending_of(run: Run) -> str:
     """Return outcome and error as one phrase: ``lost: SIGKILL, out of memory``, ``succeeded``."""
-    return ": ".join(part for part in (outcome_words(run.outcome), error_of(run)) if part)
+    return ": ".join(part for part in (outcome_text(run.outcome), error_of(run)) if part)
 
 
 def failure_of(run: Run) -> str:

@@ -58,7 +58,7 @@ class JobStory:
     @property
     def trace_id(self) -> str:
         """The trace of the newest attempt, else of the publish."""
-        return self.job.tellers[-1].trace_id
+        return self.job.spans[-1].trace_id
 
 
 def job_story(job_id: str, spans: Iterable[Span], open_runs: Iterable[Run] = ()) -> JobStory | None:

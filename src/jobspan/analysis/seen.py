@@ -38,34 +38,34 @@ class JobSeen:
     parent_key: str | None
 
     @property
-    def tellers(self) -> tuple[Publish | Run, ...]:
+    def spans(self) -> tuple[Publish | Run, ...]:
         """Its publishes, then its runs."""
         return self.publishes + self.runs
 
     @property
     def name(self) -> str:
         """The job's name, or the word for one that could not be read."""
-        return next((teller.job_name for teller in self.tellers if teller.job_name), c.UNKNOWN_JOB)
+        return next((span.job_name for span in self.spans if span.job_name), c.UNKNOWN_JOB)
 
     @property
     def queue(self) -> str | None:
         """The queue of its newest run, else of its publish."""
-        return next((teller.queue for teller in reversed(self.tellers) if teller.queue), None)
+        return next((span.queue for span in reversed(self.spans) if span.queue), None)
 
     @property
     def command_id(self) -> str | None:
         """The command at its root."""
-        return next((teller.command_id for teller in self.tellers if teller.command_id), None)
+        return next((span.command_id for span in self.spans if span.command_id), None)
 
     @property
     def command_name(self) -> str | None:
         """The name of the command at its root."""
-        return next((teller.command_name for teller in self.tellers if teller.command_name), None)
+        return next((span.command_name for span in self.spans if span.command_name), None)
 
     @property
     def first_ns(self) -> int:
         """When it was first seen."""
-        return min(teller.start_ns for teller in self.tellers)
+        return min(span.start_ns for span in self.spans)
 
     @property
     def state(self) -> str:
@@ -137,11 +137,13 @@ def _jobs(publishes: Sequence[Publish], runs: Sequence[Run], spans: Mapping[Span
 
 def _parent(key: str, publishes: Sequence[Publish], runs: Sequence[Run], spans: Mapping[SpanKey, Span]) -> str | None:
     """Return the job that put this one: as its spans say, else the run that its publish happened in."""
-    told = [run.parent_job_id for run in runs]
-    told += [spans[publish.trace_id, publish.span_id].attributes.get(c.JOBSPAN_JOB_PARENT_ID) for publish in publishes]
-    told += [_run_around(publish.trace_id, publish.parent_id, spans) for publish in publishes]
+    candidates = [run.parent_job_id for run in runs]
+    candidates += [
+        spans[publish.trace_id, publish.span_id].attributes.get(c.JOBSPAN_JOB_PARENT_ID) for publish in publishes
+    ]
+    candidates += [_run_around(publish.trace_id, publish.parent_id, spans) for publish in publishes]
     # The publish of a retry happens inside the job's own run.
-    return next((parent for parent in told if parent and parent != key), None)
+    return next((parent for parent in candidates if parent and parent != key), None)
 
 
 def _run_around(trace_id: str, span_id: str | None, spans: Mapping[SpanKey, Span]) -> str | None:

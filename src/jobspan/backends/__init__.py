@@ -28,8 +28,8 @@ def open_backend(store: Path | None = None, url: str | None = None) -> Backend:
         BackendError: there is no store, or it is held by a process that does not answer.
         UsageError: the address is none, or a package is missing.
     """
-    asked = url or (load_reading().backend if store is None else "")
-    return _named(asked) if asked else _local(store or default_store())
+    address = url or (load_reading().backend if store is None else "")
+    return _named(address) if address else _local(store or default_store())
 
 
 def _named(address: str) -> Backend:
@@ -47,7 +47,7 @@ def _named(address: str) -> Backend:
 
 def _local(store: Path) -> Backend:
     """Ask the server or open the file; a server that is just starting holds the file before it answers."""
-    from jobspan.backends.store.file import EmbeddedBackend, StoreIsHeld
+    from jobspan.backends.store.file import EmbeddedBackend, StoreIsLocked
 
     deadline = time.monotonic() + _STARTING_S
     while True:
@@ -56,7 +56,7 @@ def _local(store: Path) -> Backend:
             return server
         try:
             return EmbeddedBackend(store)
-        except StoreIsHeld:
+        except StoreIsLocked:
             if time.monotonic() > deadline:
                 raise
         time.sleep(_POLL_S)

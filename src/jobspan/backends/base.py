@@ -90,7 +90,7 @@ class CommandSeen:
 
 
 @runtime_checkable
-class HearsDrops(Protocol):
+class ReportsDrops(Protocol):
     """A backend that also hears what senders could not record."""
 
     def dropped(self) -> Mapping[str, int]:

@@ -20,7 +20,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ANSWER_S = 30.0
 """How long an answer may take."""
 
-_TOLD = 200
+_REASON_LENGTH = 200
 """Of what a server says of its refusal, so many characters are repeated."""
 
 
@@ -28,10 +28,10 @@ Read = TypeVar("Read")
 
 
 class Answer(NamedTuple):
-    """Status and content; ``said`` is the text where it is no JSON."""
+    """Status and content; ``content`` is the text where it is no JSON."""
 
     status: int
-    said: Any
+    content: Any
     is_json: bool
 
 
@@ -73,30 +73,30 @@ class Asker:
         Raises:
             BackendError: it does not, or not in HTTP, or it wants to know who asks.
         """
-        asked = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
+        address = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         within_s = ANSWER_S if timeout_s is None else timeout_s
         headers = self._headers | ({"Content-Type": "application/json"} if body else {})
         try:
-            status, said = self._answered(Request(asked, body, headers), within_s)  # noqa: S310  the scheme is checked
+            status, content = self._answered(Request(address, body, headers), within_s)  # noqa: S310  the scheme is checked
         except (OSError, HTTPException) as error:
             raise BackendError(self._silence(error, within_s)) from error
-        answer = _read(status, said)
+        answer = _read(status, content)
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            told = f": {reason(answer.said)}" if answer.is_json else ""
+            why = f": {reason(answer.content)}" if answer.is_json else ""
             raise BackendError(
-                f"{self._kind} at {self.url} answered {status}{told}; where it wants to know who asks, "
+                f"{self._kind} at {self.url} answered {status}{why}; where it wants to know who asks, "
                 f"set {JOBSPAN_BACKEND_HEADERS}, e.g. to 'Authorization=Bearer …'"
             )
         return answer
 
-    def read(self, reader: Callable[[Any], Read], said: Any) -> Read:
+    def read(self, reader: Callable[[Any], Read], content: Any) -> Read:
         """Return what ``reader`` makes of an answer.
 
         Raises:
             BackendError: it is not as it should be.
         """
         try:
-            return reader(said)
+            return reader(content)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise BackendError(
                 f"{self.url} answered, but not as {self._kind} does ({type(error).__name__} {error}); "
@@ -106,12 +106,12 @@ class Asker:
     def good(self, answer: Answer) -> Any:
         """Return the JSON of an answer with status 200, else raise ``BackendError``."""
         if answer.status == HTTPStatus.OK and answer.is_json:
-            return answer.said
+            return answer.content
         if not answer.is_json and not _is_plain_refusal(answer):
             raise BackendError(
                 f"{self.url} answered {answer.status}, not in JSON: no {self._kind}; expected {self._usual}"
             )
-        raise BackendError(f"{self._kind} at {self.url} answered {answer.status}: {reason(answer.said)}")
+        raise BackendError(f"{self._kind} at {self.url} answered {answer.status}: {reason(answer.content)}")
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -151,15 +151,15 @@ def read_headers(text: str) -> dict[str, str]:
     return headers
 
 
-def reason(said: Any) -> str:
+def reason(content: Any) -> str:
     """Return what a server says in its JSON of why it refuses, in one line."""
-    if isinstance(said, dict):
+    if isinstance(content, dict):
         for key in ("errors", "error", "message", "msg"):
-            if said.get(key):
-                return reason(said[key])
-    if isinstance(said, list) and said:
-        return reason(said[0])
-    return " ".join(str(said).split())[:_TOLD]
+            if content.get(key):
+                return reason(content[key])
+    if isinstance(content, list) and content:
+        return reason(content[0])
+    return " ".join(str(content).split())[:_REASON_LENGTH]
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -190,11 +190,11 @@ def _opener(url: str, kind: str, usual: str) -> OpenerDirector:
 def _is_plain_refusal(answer: Answer) -> bool:
     """Say whether an answer tells in plain text why it refuses; a page, or no such path, is another program."""
     is_refusal = answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND
-    return is_refusal and not answer.said.lstrip().startswith("<")
+    return is_refusal and not answer.content.lstrip().startswith("<")
 
 
-def _read(status: int, said: bytes) -> Answer:
+def _read(status: int, content: bytes) -> Answer:
     try:
-        return Answer(status, json.loads(said), is_json=True)
+        return Answer(status, json.loads(content), is_json=True)
     except ValueError:
-        return Answer(status, said.decode(errors="replace"), is_json=False)
+        return Answer(status, content.decode(errors="replace"), is_json=False)

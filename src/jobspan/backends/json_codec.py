@@ -49,16 +49,16 @@ def filter_from_query(query: Sequence[tuple[str, str]]) -> RunFilter:
 
 def run_to_json(run: Run) -> dict[str, Any]:
     """Return a run as JSON values."""
-    said = {each.name: getattr(run, each.name) for each in fields(run) if each.name not in ("failure", "links")}
+    content = {each.name: getattr(run, each.name) for each in fields(run) if each.name not in ("failure", "links")}
     failure = None if run.failure is None else _plain(run.failure)
-    return attributes_to_json(said) | {"failure": failure, "links": [_link_to_json(link) for link in run.links]}
+    return attributes_to_json(content) | {"failure": failure, "links": [_link_to_json(link) for link in run.links]}
 
 
-def run_from_json(said: Mapping[str, Any]) -> Run:
+def run_from_json(content: Mapping[str, Any]) -> Run:
     """Reverse ``run_to_json``."""
-    failure = said["failure"] and Failure(**attributes_from_json(said["failure"]))
-    links = tuple(_link_from_json(link) for link in said["links"])
-    return Run(**attributes_from_json(said) | {"failure": failure, "links": links})
+    failure = content["failure"] and Failure(**attributes_from_json(content["failure"]))
+    links = tuple(_link_from_json(link) for link in content["links"])
+    return Run(**attributes_from_json(content) | {"failure": failure, "links": links})
 
 
 def span_to_json(span: Span) -> dict[str, Any]:
@@ -71,15 +71,15 @@ def span_to_json(span: Span) -> dict[str, Any]:
     }
 
 
-def span_from_json(said: Mapping[str, Any]) -> Span:
+def span_from_json(content: Mapping[str, Any]) -> Span:
     """Reverse ``span_to_json``."""
     nested = {
-        "attributes": attributes_from_json(said["attributes"]),
-        "links": tuple(_link_from_json(link) for link in said["links"]),
-        "events": tuple(SpanEvent(name, at, attributes_from_json(rest)) for name, at, rest in said["events"]),
-        "resource": attributes_from_json(said["resource"]),
+        "attributes": attributes_from_json(content["attributes"]),
+        "links": tuple(_link_from_json(link) for link in content["links"]),
+        "events": tuple(SpanEvent(name, at, attributes_from_json(rest)) for name, at, rest in content["events"]),
+        "resource": attributes_from_json(content["resource"]),
     }
-    return Span(**{**said, **nested})
+    return Span(**{**content, **nested})
 
 
 def counts_to_json(counts: Counts) -> dict[str, Any]:
@@ -87,28 +87,28 @@ def counts_to_json(counts: Counts) -> dict[str, Any]:
     return _plain(counts)
 
 
-def counts_from_json(said: Mapping[str, Any]) -> Counts:
+def counts_from_json(content: Mapping[str, Any]) -> Counts:
     """Reverse ``counts_to_json``."""
-    return Counts(**said)
+    return Counts(**content)
 
 
 def command_to_json(seen: CommandSeen) -> dict[str, Any]:
     """Return a command and its counts as JSON values."""
-    said = {each.name: getattr(seen, each.name) for each in fields(seen) if each.name != "command"}
+    content = {each.name: getattr(seen, each.name) for each in fields(seen) if each.name != "command"}
     own = seen.command
     if own is None:
-        return said | {"command": None}
+        return content | {"command": None}
     plain = {each.name: getattr(own, each.name) for each in fields(own) if each.name != "failure"}
-    return said | {"command": plain | {"failure": None if own.failure is None else _plain(own.failure)}}
+    return content | {"command": plain | {"failure": None if own.failure is None else _plain(own.failure)}}
 
 
-def command_from_json(said: Mapping[str, Any]) -> CommandSeen:
+def command_from_json(content: Mapping[str, Any]) -> CommandSeen:
     """Reverse ``command_to_json``."""
-    own = said["command"]
+    own = content["command"]
     if own is None:
-        return CommandSeen(**said)
+        return CommandSeen(**content)
     failure = own["failure"] and Failure(**attributes_from_json(own["failure"]))
-    return CommandSeen(**{**said, "command": Command(**{**own, "failure": failure})})
+    return CommandSeen(**{**content, "command": Command(**{**own, "failure": failure})})
 
 
 def match_to_json(match: Match) -> dict[str, Any]:
@@ -116,9 +116,9 @@ def match_to_json(match: Match) -> dict[str, Any]:
     return _plain(match)
 
 
-def match_from_json(said: Mapping[str, Any]) -> Match:
+def match_from_json(content: Mapping[str, Any]) -> Match:
     """Reverse ``match_to_json``."""
-    return Match(**said)
+    return Match(**content)
 
 
 def _number(name: str, text: str) -> int:
@@ -139,6 +139,6 @@ def _link_to_json(link: Link) -> list[Any]:
     return [link.trace_id, link.span_id, attributes_to_json(link.attributes)]
 
 
-def _link_from_json(said: Sequence[Any]) -> Link:
-    trace_id, span_id, attributes = said
+def _link_from_json(content: Sequence[Any]) -> Link:
+    trace_id, span_id, attributes = content
     return Link(trace_id, span_id, attributes_from_json(attributes))

@@ -54,8 +54,8 @@ class RemoteBackend:
 
     def dropped(self) -> Mapping[str, int]:
         """Return what senders could not record in the last hour, by reason."""
-        said = self._ask(lambda stats: stats.get("telemetry_dropped"), "stats", [])
-        return {str(reason): int(count) for reason, count in said.items()} if isinstance(said, dict) else {}
+        content = self._ask(lambda stats: stats.get("telemetry_dropped"), "stats", [])
+        return {str(reason): int(count) for reason, count in content.items()} if isinstance(content, dict) else {}
 
     def holds(self, store: Path) -> bool:
         """Say whether the server answers, and for this store: another one may have got a stale address's port."""
@@ -74,4 +74,4 @@ class RemoteBackend:
 
 
 def _each(reader: Callable[[Any], Read]) -> Callable[[Any], list[Read]]:
-    return lambda said: [reader(one) for one in said]
+    return lambda content: [reader(one) for one in content]

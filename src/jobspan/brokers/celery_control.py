@@ -14,11 +14,11 @@ from jobspan.jobs import Framework
 ASK_S = 1.0
 """How long an answer may take; where it is known how many will come, the last one ends the wait."""
 
-NOBODY_LISTENS = "Celery's workers cannot be asked: some take jobs, but none takes questions (remote control is off)"
-
-NOBODY_ANSWERS = (
-    "Celery's workers hold jobs and listen, but none answers: one of the solo pool does not while it runs a job"
+REMOTE_CONTROL_OFF = (
+    "Celery's workers cannot be asked: some take jobs, but none takes questions (remote control is off)"
 )
+
+NO_ANSWER = "Celery's workers hold jobs and listen, but none answers: one of the solo pool does not while it runs a job"
 
 _GIVE_UP_S = 4 * ASK_S
 _ASK_AGAIN_S = 60.0
@@ -96,8 +96,8 @@ def _inspect(url: str, listening: int) -> list[dict[str, Any]]:
     app.conf.update(broker_connection_timeout=ASK_S, broker_transport_options={"socket_connect_timeout": ASK_S})
     try:
         with app.connection_for_write() as connection:
-            asked = app.control.inspect(timeout=ASK_S, limit=listening, connection=connection)
-            return [getattr(asked, question)() or {} for question in _QUESTIONS]
+            inspect = app.control.inspect(timeout=ASK_S, limit=listening, connection=connection)
+            return [getattr(inspect, question)() or {} for question in _QUESTIONS]
     finally:
         app.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobspan.brokers.address import Address
 from jobspan.brokers.base import BrokerState, Part, QueueState, WorkerState, whole
-from jobspan.brokers.celery_control import NOBODY_LISTENS, CeleryControl, Census
+from jobspan.brokers.celery_control import REMOTE_CONTROL_OFF, CeleryControl, Census
 from jobspan.brokers.rabbitmq_amqp import declared
 from jobspan.brokers.rabbitmq_api import ApiIsAbsent, ManagementApi
 from jobspan.brokers.rabbitmq_queues import Queue, celery_queues, dramatiq_queues, listeners
@@ -74,7 +74,7 @@ class RabbitMQReader:
             return Part(states, None if states else ())
         listening = listeners(queues)
         if not listening and any(state.workers for state in states):
-            census = Census(None, NOBODY_LISTENS)
+            census = Census(None, REMOTE_CONTROL_OFF)
         else:
             census = self._control.census(listening)
         return Part(states, census.workers, (census.note,) if census.note else ())

@@ -50,17 +50,17 @@ class ManagementApi:
     """
 
     def __init__(self, address: Address, url: str = "") -> None:
-        asked = urlsplit(url.rstrip("/") or _usual(address))
+        parts = urlsplit(url.rstrip("/") or _usual(address))
         # It stands in errors: who asks is no part of it.
-        self._url = asked._replace(netloc=asked.netloc.rpartition("@")[2]).geturl()
+        self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._vhost = quote(address.path or "/", safe="")
-        who = (unquote(asked.username), unquote(asked.password or "")) if asked.username else _who(address)
+        who = (unquote(parts.username), unquote(parts.password or "")) if parts.username else _who(address)
         self._client = _client(self._url, who)
 
     def queues(self) -> dict[str, Queue]:
         """Return all queues by name. RabbitMQ renews its counts every 5 s."""
-        said = self._ask(f"queues/{self._vhost}", {"columns": _COLUMNS, "disable_stats": "false"})
-        return {queue.name: queue for queue in map(_queue, said)}
+        reply = self._ask(f"queues/{self._vhost}", {"columns": _COLUMNS, "disable_stats": "false"})
+        return {queue.name: queue for queue in map(_queue, reply)}
 
     def exchanges(self) -> frozenset[str]:
         """Return the names of the exchanges."""
@@ -82,8 +82,8 @@ class ManagementApi:
             if answer.status_code == httpx.codes.OK:
                 return _objects(answer.json())
         except httpx.HTTPError as error:
-            told = f"RabbitMQ's management API does not answer at {self._url} ({type(error).__name__} {error})"
-            raise ApiIsAbsent(told) from error
+            message = f"RabbitMQ's management API does not answer at {self._url} ({type(error).__name__} {error})"
+            raise ApiIsAbsent(message) from error
         except ValueError as error:
             raise BrokerError(f"{self._url} answered, but not as RabbitMQ's management API does") from error
         raise BrokerError(f"{self._url} answered {answer.status_code}: {_HINTS.get(answer.status_code, _OTHER)}")
@@ -118,28 +118,28 @@ def _client(url: str, who: tuple[str, str]) -> httpx.Client:
     return httpx.Client(base_url=url, auth=who, timeout=_ANSWER_S, trust_env=parts.hostname not in _LOOPBACK)
 
 
-def _objects(said: Any) -> list[dict[str, Any]]:
-    if isinstance(said, list) and all(isinstance(one, dict) for one in said):
-        return said
+def _objects(reply: Any) -> list[dict[str, Any]]:
+    if isinstance(reply, list) and all(isinstance(one, dict) for one in reply):
+        return reply
     raise ValueError("no list of objects")
 
 
-def _queue(said: dict[str, Any]) -> Queue:
-    head = said.get("head_message_timestamp")
+def _queue(reply: dict[str, Any]) -> Queue:
+    head = reply.get("head_message_timestamp")
     return Queue(
-        name=str(said.get("name")),
-        ready=_count(said.get("messages_ready")),
-        unacked=_count(said.get("messages_unacknowledged")),
-        consumers=_count(said.get("consumers")),
+        name=str(reply.get("name")),
+        ready=_count(reply.get("messages_ready")),
+        unacked=_count(reply.get("messages_unacknowledged")),
+        consumers=_count(reply.get("consumers")),
         head_at_s=float(head) if isinstance(head, (int, float)) else None,
-        is_private=bool(said.get("exclusive")) or str(said.get("name")).startswith("amq.gen"),
+        is_private=bool(reply.get("exclusive")) or str(reply.get("name")).startswith("amq.gen"),
     )
 
 
-def _consumer(said: dict[str, Any]) -> Consumer:
-    channel: dict[str, Any] = said.get("channel_details") or {}
+def _consumer(reply: dict[str, Any]) -> Consumer:
+    channel: dict[str, Any] = reply.get("channel_details") or {}
     return Consumer(
-        str((said.get("queue") or {}).get("name")), f"{channel.get('peer_host')}:{channel.get('peer_port')}"
+        str((reply.get("queue") or {}).get("name")), f"{channel.get('peer_host')}:{channel.get('peer_port')}"
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from jobspan.brokers.address import Address
 from jobspan.brokers.base import Part, QueueState, WorkerState
-from jobspan.brokers.celery_control import NOBODY_ANSWERS, NOBODY_LISTENS, CeleryControl, Census
+from jobspan.brokers.celery_control import NO_ANSWER, REMOTE_CONTROL_OFF, CeleryControl, Census
 from jobspan.brokers.redis_scan import KeySweep, text
 from jobspan.brokers.waiting import celery_since_ms, eta_ms, oldest_wait_s
 from jobspan.jobs import Framework
@@ -70,11 +70,11 @@ class CeleryKeys:
                     pipe.llen(_key(name, step))
                 for step in PRIORITY_STEPS:
                     pipe.lindex(_key(name, step), -1)
-            said = pipe.execute(raise_on_error=False)
+            reply = pipe.execute(raise_on_error=False)
         width = 2 * len(PRIORITY_STEPS)
         now_ms = time.time() * 1000
         queues = [
-            _queue(name, said[at * width : (at + 1) * width], held, census.workers, now_ms)
+            _queue(name, reply[at * width : (at + 1) * width], held, census.workers, now_ms)
             for at, name in enumerate(names)
         ]
         return Part(tuple(queues), census.workers, tuple(filter(None, (census.note, held.note))))
@@ -89,10 +89,10 @@ class CeleryKeys:
         with self._client.pipeline(transaction=False) as pipe:
             for key in exchanges:
                 pipe.smembers(key)
-            said = pipe.execute(raise_on_error=False)
+            reply = pipe.execute(raise_on_error=False)
         return {
             (exchange.removeprefix(_BINDING), member[0]): member[2]
-            for exchange, members in zip(exchanges, said, strict=True)
+            for exchange, members in zip(exchanges, reply, strict=True)
             if isinstance(members, (set, list))
             for member in (text(raw).split(_SEPARATOR) for raw in members)
             if len(member) == 3 and member[2]  # noqa: PLR2004 - see the shape above
@@ -110,10 +110,10 @@ class CeleryKeys:
         subscribed = self._clients("pubsub", lambda client: client["psub"] != "0")
         listening = self._mailboxes() if subscribed is None else min(subscribed, self._mailboxes())
         if not listening and self._clients("normal", lambda client: client["cmd"] == "brpop") != 0:
-            return Census(None, NOBODY_LISTENS)
+            return Census(None, REMOTE_CONTROL_OFF)
         census = self._control.census(listening)
         # A worker that is dead listens no more; what listens beside workers holds no jobs.
-        return Census(None, NOBODY_ANSWERS) if listening and census.workers == () and held else census
+        return Census(None, NO_ANSWER) if listening and census.workers == () and held else census
 
     def _mailboxes(self) -> int:
         return int(self._client.scard(_MAILBOXES))
@@ -141,8 +141,10 @@ class CeleryKeys:
         return _Held(delayed, unacked)
 
 
-def _queue(name: str, said: list[Any], held: _Held, workers: Iterable[WorkerState] | None, now_ms: float) -> QueueState:
-    lengths, following = said[: len(PRIORITY_STEPS)], said[len(PRIORITY_STEPS) :]
+def _queue(
+    name: str, reply: list[Any], held: _Held, workers: Iterable[WorkerState] | None, now_ms: float
+) -> QueueState:
+    lengths, following = reply[: len(PRIORITY_STEPS)], reply[len(PRIORITY_STEPS) :]
     known = [length for length in lengths if isinstance(length, int)]
     return QueueState(
         Framework.CELERY,

@@ -65,12 +65,12 @@ class DramatiqKeys:
         online = self._online(now_ms)
         answers = self._ask(names, online)
         # Under the same prefix others may keep keys that are no list.
-        answers = {name: said for name, said in answers.items() if isinstance(said.waiting, int)}
+        answers = {name: reply for name, reply in answers.items() if isinstance(reply.waiting, int)}
         self._queues = set(answers)
         oldest_s = self._oldest_s(answers, now_ms)
         queues = [
-            _queue(name, said, oldest_s.get(name), self._takers(name, said, oldest_s.get(name)) if online else 0)
-            for name, said in answers.items()
+            _queue(name, reply, oldest_s.get(name), self._takers(name, reply, oldest_s.get(name)) if online else 0)
+            for name, reply in answers.items()
         ]
         self._watched_s = STARVED_S
         return Part(tuple(queues), _workers(keys, online), _notes(online, queues))
@@ -90,34 +90,34 @@ class DramatiqKeys:
                 pipe.lrange(key, 0, _NEXT - 1)
                 # Without anybody online the key is one that nobody has.
                 pipe.exists(*[f"{_ACKS}{process}.{name}" for process in online or ["nobody"]])
-            said = pipe.execute(raise_on_error=False)
+            reply = pipe.execute(raise_on_error=False)
         width = len(_Answers._fields)
-        return {name: _Answers(*said[at * width : (at + 1) * width]) for at, name in enumerate(names)}
+        return {name: _Answers(*reply[at * width : (at + 1) * width]) for at, name in enumerate(names)}
 
     def _oldest_s(self, answers: dict[str, _Answers], now_ms: float) -> dict[str, float | None]:
         """Return the wait of each queue's next job, where one waits."""
-        waiting = {name: said.next_ids for name, said in answers.items() if isinstance(said.next_ids, list)}
+        waiting = {name: reply.next_ids for name, reply in answers.items() if isinstance(reply.next_ids, list)}
         waiting = {name: ids for name, ids in waiting.items() if ids}
         if not waiting:
             return {}
         with self._client.pipeline(transaction=False) as pipe:
             for name, ids in waiting.items():
                 pipe.hmget(f"{NAMESPACE}:{name}.msgs", ids)
-            said = pipe.execute(raise_on_error=False)
+            reply = pipe.execute(raise_on_error=False)
         return {
             name: oldest_wait_s(map(dramatiq_since_ms, messages), now_ms)
-            for name, messages in zip(waiting, said, strict=True)
+            for name, messages in zip(waiting, reply, strict=True)
             if isinstance(messages, list)
         }
 
-    def _takers(self, name: str, said: _Answers, oldest_s: float | None) -> int | None:
+    def _takers(self, name: str, reply: _Answers, oldest_s: float | None) -> int | None:
         """Return how many workers take from a queue, while some program is online.
 
         A worker that takes from a queue in which jobs are ready holds some of it. Idle workers cannot be told from
         programs that put jobs, and do not say what they take from.
         """
-        holders, now_s = _count(said.holders), time.monotonic()
-        if holders or not _count(said.waiting):
+        holders, now_s = _count(reply.holders), time.monotonic()
+        if holders or not _count(reply.waiting):
             self._unheld_since.pop(name, None)
             return holders or None
         since_s = self._unheld_since.setdefault(name, now_s)
@@ -126,15 +126,15 @@ class DramatiqKeys:
         return 0 if is_starved else None
 
 
-def _queue(name: str, said: _Answers, oldest_s: float | None, workers: int | None) -> QueueState:
-    ready, unsettled = _count(said.waiting), _count(said.unsettled)
+def _queue(name: str, reply: _Answers, oldest_s: float | None, workers: int | None) -> QueueState:
+    ready, unsettled = _count(reply.waiting), _count(reply.unsettled)
     return QueueState(
         Framework.DRAMATIQ,
         name,
         ready=ready,
-        delayed=_count(said.delayed),
+        delayed=_count(reply.delayed),
         unacked=None if ready is None or unsettled is None else max(unsettled - ready, 0),
-        dead=_count(said.dead),
+        dead=_count(reply.dead),
         oldest_s=oldest_s,
         workers=workers,
     )

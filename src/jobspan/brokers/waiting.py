@@ -24,14 +24,14 @@ def dramatiq_since_ms(message: Any) -> float | None:
     The time of its publish, or what it was scheduled for. Dramatiq drops the time that a delayed message was due at
     when it puts it back (2.2), so a retry without our field does not say.
     """
-    said = _json(message)
-    options = said.get("options")
+    decoded = _json(message)
+    options = decoded.get("options")
     options = options if isinstance(options, Mapping) else {}
     carrier = options.get(c.DRAMATIQ_OPTION)
-    ours = _ours(carrier.get(c.FIELD)) if isinstance(carrier, Mapping) else None
-    if ours is not None:
-        return max(ours, _number(options.get("requeue_timestamp")) or 0)
-    return None if options.get("retries") else _number(said.get("message_timestamp"))
+    published_ms = _published_ms(carrier.get(c.FIELD)) if isinstance(carrier, Mapping) else None
+    if published_ms is not None:
+        return max(published_ms, _number(options.get("requeue_timestamp")) or 0)
+    return None if options.get("retries") else _number(decoded.get("message_timestamp"))
 
 
 def celery_since_ms(message: Any) -> float | None:
@@ -42,7 +42,7 @@ def celery_since_ms(message: Any) -> float | None:
     headers = _json(message).get("headers")
     if not isinstance(headers, Mapping):
         return None
-    known = [since for since in (_ours(headers.get(c.FIELD)), eta_ms(headers)) if since is not None]
+    known = [since for since in (_published_ms(headers.get(c.FIELD)), eta_ms(headers)) if since is not None]
     return max(known, default=None)
 
 
@@ -55,13 +55,13 @@ def eta_ms(headers: Mapping[str, Any]) -> float | None:
     return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp() * 1000
 
 
-def _ours(text: object) -> float | None:
+def _published_ms(text: object) -> float | None:
     """Return the later of publish (``t``) and due time (``e``) of the field that a publish leaves on its message."""
     if not isinstance(text, str) or not text.startswith("1;"):
         return None
     parts = dict(pair.split("=", 1) for pair in text.split(";") if "=" in pair)
-    said = (parts.get("t", ""), parts.get("e", ""))
-    return max((int(digits) for digits in said if digits.isdecimal() and len(digits) <= _MOST_DIGITS), default=None)
+    decoded = (parts.get("t", ""), parts.get("e", ""))
+    return max((int(digits) for digits in decoded if digits.isdecimal() and len(digits) <= _MOST_DIGITS), default=None)
 
 
 def _number(value: object) -> float | None:
@@ -71,7 +71,7 @@ def _number(value: object) -> float | None:
 def _json(text: Any) -> Mapping[str, Any]:
     # Other encoders than JSON exist, pickle among them: those messages do not say.
     try:
-        said = json.loads(text)
+        decoded = json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return {}
-    return said if isinstance(said, Mapping) else {}
+    return decoded if isinstance(decoded, Mapping) else {}

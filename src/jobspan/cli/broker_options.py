@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from jobspan.brokers.base import BrokerReader, QueueState
-from jobspan.cli.world import Environment
+from jobspan.cli.environment import Environment
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework
 from jobspan.reading_settings import load_reading
@@ -24,18 +24,18 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class QueueSelection:
     """Which queues a user wants to see; no names: all."""
 
     names: tuple[str, ...] = ()
 
-    def has(self, queue: str | None) -> bool:
+    def includes(self, queue: str | None) -> bool:
         """Say whether a queue is among them."""
         return not self.names or any(fnmatchcase(queue or "", name) for name in self.names)
 
-    def of(self, queues: tuple[QueueState, ...]) -> tuple[QueueState, ...]:
+    def select(self, queues: tuple[QueueState, ...]) -> tuple[QueueState, ...]:
         """Return those that are wanted."""
-        return tuple(queue for queue in queues if self.has(queue.name))
+        return tuple(queue for queue in queues if self.includes(queue.name))
 
 
 def broker_options(command: Decorated) -> Decorated:
@@ -68,30 +68,30 @@ def watch_options(command: Decorated) -> Decorated:
 
 
 @contextmanager
-def opened_broker(world: Environment, options: dict[str, Any]) -> Iterator[tuple[BrokerReader, Wanted]]:
+def opened_broker(environment: Environment, options: dict[str, Any]) -> Iterator[tuple[BrokerReader, QueueSelection]]:
     """Take the broker's options out of ``options``, open it, and close it at the end.
 
     Raises:
         UsageError: no broker is named, or it cannot be read.
     """
-    settings = load_reading(world.environ)
+    settings = load_reading(environment.environ)
     url = options.pop("broker") or settings.broker
-    wanted = Wanted(options.pop("queues"))
+    selection = QueueSelection(options.pop("queues"))
     if not url:
         raise UsageError("no broker is named; give --broker redis://host:6379/0 or set JOBSPAN_BROKER")
-    reader = world.open_broker(
+    reader = environment.open_broker(
         url,
         tuple(map(Framework, options.pop("frameworks"))),
-        tuple(name for name in wanted.names if not set(name) & set("*?[")),
+        tuple(name for name in selection.names if not set(name) & set("*?[")),
         options.pop("management") or settings.management,
     )
     try:
-        yield reader, wanted
+        yield reader, selection
     finally:
         reader.close()
 
 
-def again_and_again(show: Callable[[], int], *, watch: bool, every_s: float) -> int:
+def show_repeatedly(show: Callable[[], int], *, watch: bool, every_s: float) -> int:
     """Call ``show`` once, or until Ctrl-C; a terminal shows the newest look alone."""
     if not watch:
         return show()

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from jobspan.backends.base import RunFilter
+from jobspan.cli.environment import Environment, Place, place
 from jobspan.cli.terminal.times import Clock, Moment
-from jobspan.cli.world import Environment, Place, place
 from jobspan.errors import UsageError
 from jobspan.jobs import Framework
 from jobspan.runs import OUTCOMES
@@ -27,7 +27,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 class ReadOptions:
     """Where to read and how to show it."""
 
-    world: Environment
+    environment: Environment
     place: Place
     clock: Clock
     as_json: bool
@@ -102,13 +102,13 @@ def filter_options(command: Decorated) -> Decorated:
 
 def reading(context: click.Context, options: dict[str, Any]) -> ReadOptions:
     """Take the reading options out of ``options``."""
-    world = context.ensure_object(Environment)
-    clock = Clock(world.now_ns(), timezone.utc if options.pop("utc") else None)
-    where = place(options.pop("store"), options.pop("backend"), world.environ)
-    return ReadOptions(world, where, clock, options.pop("as_json"))
+    environment = context.ensure_object(Environment)
+    clock = Clock(environment.now_ns(), timezone.utc if options.pop("utc") else None)
+    where = place(options.pop("store"), options.pop("backend"), environment.environ)
+    return ReadOptions(environment, where, clock, options.pop("as_json"))
 
 
-def asked(options: Mapping[str, Any], clock: Clock, *, failed: bool = False) -> Query:
+def read_query(options: Mapping[str, Any], clock: Clock, *, failed: bool = False) -> Query:
     """Read the filter options.
 
     Raises:

@@ -52,12 +52,12 @@ class Program:
         deadline = time.monotonic() + _READY_S
         while not is_ready():
             if self._process.poll() is not None:
-                raise JobspanError(f"{self.name} ended with code {self._process.returncode}: {self._said()}")
+                raise JobspanError(f"{self.name} ended with code {self._process.returncode}: {self._output_tail()}")
             if time.monotonic() > deadline:
-                raise JobspanError(f"{self.name} was not ready after {_READY_S:.0f} s: {self._said()}")
+                raise JobspanError(f"{self.name} was not ready after {_READY_S:.0f} s: {self._output_tail()}")
             time.sleep(_POLL_S)
 
-    def has_said(self, text: str) -> bool:
+    def has_printed(self, text: str) -> bool:
         """Say whether ``text`` stands in its output."""
         return text in self.log.read_text("utf-8", "replace")
 
@@ -75,7 +75,7 @@ class Program:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _said(self) -> str:
+    def _output_tail(self) -> str:
         return self.log.read_text("utf-8", "replace")[-_TAIL:].strip() or "it said nothing"
 
 

@@ -17,7 +17,7 @@ from jobspan.errors import JobspanError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_SOMEBODY_ELSES = ("OTEL_", "JOBSPAN_", "CELERY_", "PYTHONPATH")
+_USERS_VARIABLES = ("OTEL_", "JOBSPAN_", "CELERY_", "PYTHONPATH")
 _EXPORT_MS = "200"
 
 
@@ -70,9 +70,9 @@ class Shop:
         # Both workers at once: most of the time that they take is Python's imports.
         celery = self._start("celery", "-m", "celery", "-A", "jobspan.demo.celery_jobs", *_CELERY)
         dramatiq = self._start("dramatiq", "-m", "dramatiq", "jobspan.demo.dramatiq_jobs", *_DRAMATIQ)
-        celery.wait_until(lambda: celery.has_said(" ready."))
+        celery.wait_until(lambda: celery.has_printed(" ready."))
         self._say("a Celery worker with 2 processes")
-        dramatiq.wait_until(lambda: dramatiq.has_said("Worker process is ready"))
+        dramatiq.wait_until(lambda: dramatiq.has_printed("Worker process is ready"))
         self._say("a Dramatiq worker with 4 threads")
 
     def _start_broker(self) -> RunningBroker:
@@ -131,4 +131,4 @@ _DRAMATIQ = ("--processes", "1", "--threads", "4")
 
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if not name.startswith(_SOMEBODY_ELSES)}
+    return {name: value for name, value in environ.items() if not name.startswith(_USERS_VARIABLES)}

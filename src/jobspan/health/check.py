@@ -11,9 +11,9 @@ from jobspan.health.findings import (
     Finding,
     Grade,
     RunFacts,
+    broker_findings,
     grade_of,
-    of_broker,
-    of_runs,
+    run_findings,
     unreachable_backend,
     unreachable_broker,
 )
@@ -54,12 +54,12 @@ def check(reader: BrokerReader, rules: LimitRules, ask_runs: AskRuns | None = No
     state, facts = None, None
     try:
         state = reader.look()
-        findings += of_broker(state, rules)
+        findings += broker_findings(state, rules)
     except BrokerError as error:
         findings.append(unreachable_broker(error))
     try:
         facts = ask_runs() if ask_runs else None
-        findings += of_runs(facts, rules) if facts else ()
+        findings += run_findings(facts, rules) if facts else ()
     except BackendError as error:
         findings.append(unreachable_backend(error))
     return Health(state, facts, tuple(sorted(findings, key=lambda finding: -finding.grade)))

@@ -31,19 +31,19 @@ def exporting_provider(every_s: float) -> MeterProvider:
     current = get_meter_provider()
     if isinstance(current, SdkMeterProvider):
         return current
-    said = os.environ
-    is_named = "OTEL_SERVICE_NAME" in said or "service.name=" in said.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    environ = os.environ
+    is_named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     resource = Resource.create(None if is_named else {SERVICE_NAME: _SERVICE})
     reader = PeriodicExportingMetricReader(_exporter(), export_interval_millis=every_s * 1000)
     return SdkMeterProvider([reader], resource=resource)
 
 
 def _exporter() -> Any:
-    asked = os.environ.get("OTEL_METRICS_EXPORTER", "").strip() or "otlp"
-    name = _otlp() if asked == "otlp" else asked
+    chosen = os.environ.get("OTEL_METRICS_EXPORTER", "").strip() or "otlp"
+    name = _otlp() if chosen == "otlp" else chosen
     found = next(iter(entry_points(group="opentelemetry_metrics_exporter", name=name)), None)
     if found is None:
-        raise UsageError(f"OTEL_METRICS_EXPORTER={asked}: no such exporter is installed; expected otlp or console")
+        raise UsageError(f"OTEL_METRICS_EXPORTER={chosen}: no such exporter is installed; expected otlp or console")
     try:
         return found.load()()
     except ImportError as error:
@@ -51,5 +51,5 @@ def _exporter() -> Any:
 
 
 def _otlp() -> str:
-    said = os.environ.get("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    return "otlp_proto_http" if (said or "grpc").startswith("http") else "otlp_proto_grpc"
+    environ = os.environ.get("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    return "otlp_proto_http" if (environ or "grpc").startswith("http") else "otlp_proto_grpc"

@@ -68,13 +68,13 @@ def grade_of(findings: Iterable[Finding]) -> Grade:
     return max((finding.grade for finding in findings), default=Grade.HEALTHY)
 
 
-def of_broker(state: BrokerState, rules: LimitRules) -> Iterator[Finding]:
+def broker_findings(state: BrokerState, rules: LimitRules) -> Iterator[Finding]:
     """Yield what is wrong with the queues of a broker."""
     for queue in state.queues:
-        yield from of_queue(queue, rules.of(queue.name))
+        yield from queue_findings(queue, rules.limits_for(queue.name))
 
 
-def of_queue(queue: QueueState, limits: Limits) -> Iterator[Finding]:
+def queue_findings(queue: QueueState, limits: Limits) -> Iterator[Finding]:
     """Yield what is wrong with one queue; what is not known is no finding."""
     if queue.ready and limits.workers and queue.workers is not None and queue.workers < limits.workers:
         grade = Grade.WARNING if queue.workers else Grade.CRITICAL
@@ -99,16 +99,16 @@ def of_queue(queue: QueueState, limits: Limits) -> Iterator[Finding]:
         )
 
 
-def of_runs(facts: RunFacts, rules: LimitRules) -> Iterator[Finding]:
+def run_findings(facts: RunFacts, rules: LimitRules) -> Iterator[Finding]:
     """Yield what the telemetry says is wrong."""
     for (framework, queue), failed in sorted(facts.failed.items()):
-        limit = rules.of(queue).failed
+        limit = rules.limits_for(queue).failed
         if _is_over(failed, limit):
             seen = f"{_jobs(failed)} failed {facts.window}, the limit is {limit}"
             remedy = f"see why: jobspan failed --by error --queue {queue}"
             yield Finding(_graded(failed, limit), "failed", seen, remedy, queue, Framework(framework))
     for (framework, queue), p95_s in sorted(facts.p95_s.items()):
-        limit_s = rules.of(queue).p95_s
+        limit_s = rules.limits_for(queue).p95_s
         if _is_over(p95_s, limit_s):
             seen = f"95 % of runs took up to {span(p95_s)} {facts.window}, the limit is {span(limit_s)}"
             remedy = f"see which are slow: jobspan runs --queue {queue}"

@@ -57,7 +57,7 @@ class LimitRules:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._rules = [_read(rule) for text in texts for rule in text.split(";") if rule.strip()]
 
-    def of(self, queue: str) -> Limits:
+    def limits_for(self, queue: str) -> Limits:
         """Return the limits of a queue."""
         limits = Limits()
         for rule in self._rules:

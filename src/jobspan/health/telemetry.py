@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from jobspan.analysis.quantiles import spread
-from jobspan.backends.base import Backend, HearsDrops, RunFilter
+from jobspan.backends.base import Backend, ReportsDrops, RunFilter
 from jobspan.health.findings import QueueKey, RunFacts
 from jobspan.jobs import Framework
 from jobspan.runs import Run
@@ -31,7 +31,7 @@ def facts(backend: Backend, since_ns: int, window: str, *, with_run_times: bool)
     """
     failed = backend.runs(RunFilter(since_ns=since_ns, failed=True, limit=MOST_RUNS))
     runs = backend.runs(RunFilter(since_ns=since_ns, limit=MOST_RUNS)) if with_run_times else ()
-    dropped = backend.dropped() if isinstance(backend, HearsDrops) else {}
+    dropped = backend.dropped() if isinstance(backend, ReportsDrops) else {}
     return RunFacts(window, Counter(filter(None, map(_queue, failed))), _p95_s(runs), dropped)
 
 

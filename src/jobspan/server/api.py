@@ -37,22 +37,22 @@ def routes(intake: Intake, store: str, *, is_open: bool) -> list[Route]:
         is_open: the server listens beyond loopback, so any host name may be its own.
     """
     questions: dict[str, Callable[[Request], Any]] = {
-        "runs": lambda asked: [json_codec.run_to_json(run) for run in intake.reader().runs(_filter(asked))],
-        "counts": lambda asked: json_codec.counts_to_json(intake.reader().counts(_filter(asked))),
-        "commands": lambda asked: [
-            json_codec.command_to_json(command) for command in intake.reader().commands(_filter(asked))
+        "runs": lambda request: [json_codec.run_to_json(run) for run in intake.reader().runs(_filter(request))],
+        "counts": lambda request: json_codec.counts_to_json(intake.reader().counts(_filter(request))),
+        "commands": lambda request: [
+            json_codec.command_to_json(command) for command in intake.reader().commands(_filter(request))
         ],
-        "find": lambda asked: [json_codec.match_to_json(match) for match in intake.reader().find(_prefix(asked))],
-        "story": lambda asked: [json_codec.span_to_json(span) for span in intake.reader().story(_match(asked))],
-        "stats": lambda _asked: _stats(intake, store),
+        "find": lambda request: [json_codec.match_to_json(match) for match in intake.reader().find(_prefix(request))],
+        "story": lambda request: [json_codec.span_to_json(span) for span in intake.reader().story(_match(request))],
+        "stats": lambda _request: _stats(intake, store),
     }
-    asked = [
+    get_routes = [
         Route(f"{json_codec.API}/{name}", _endpoint(answer, is_open=is_open), methods=["GET"])
         for name, answer in questions.items()
     ]
     # More ids than an address holds: in the body.
     shorten = _endpoint(lambda ids: dict(intake.reader().shorten(ids)), is_open=is_open, read=_ids)
-    return [*asked, Route(f"{json_codec.API}/shorten", shorten, methods=["POST"])]
+    return [*get_routes, Route(f"{json_codec.API}/shorten", shorten, methods=["POST"])]
 
 
 async def _itself(request: Request) -> Request:
@@ -60,10 +60,10 @@ async def _itself(request: Request) -> Request:
 
 
 async def _ids(request: Request) -> list[str]:
-    said = json.loads(await read_body(request.stream(), "identity"))
-    if not isinstance(said, list) or not all(isinstance(each, str) for each in said):
+    content = json.loads(await read_body(request.stream(), "identity"))
+    if not isinstance(content, list) or not all(isinstance(each, str) for each in content):
         raise ValueError("expected a list of ids")
-    return said
+    return content
 
 
 def _endpoint(
@@ -73,8 +73,8 @@ def _endpoint(
         if not _is_ours(request, is_open=is_open):
             return _json({"error": "asked from a foreign host or origin"}, 403)
         try:
-            asked = await read(request)
-            return await run_in_threadpool(lambda: _json(answer(asked)))
+            question = await read(request)
+            return await run_in_threadpool(lambda: _json(answer(question)))
         except (ValueError, MalformedData) as error:
             return _json({"error": str(error)}, 400)
         except BackendError as error:
@@ -108,10 +108,10 @@ def _prefix(request: Request) -> str:
 
 
 def _match(request: Request) -> Match:
-    given, said = request.query_params.get("kind"), request.query_params.get("id", "")
+    given, id_ = request.query_params.get("kind"), request.query_params.get("id", "")
     for kind in _KINDS:
-        if kind == given and said:
-            return Match(kind, said)
+        if kind == given and id_:
+            return Match(kind, id_)
     raise ValueError(f"expected kind, one of {', '.join(_KINDS)}, and id")
 
 
@@ -125,6 +125,6 @@ def _stats(intake: Intake, store: str) -> dict[str, Any]:
     return about | kept | asdict(intake.counters) | {"telemetry_dropped": intake.drops.recent()}
 
 
-def _json(said: Any, status: int = 200) -> Response:
-    body = json.dumps(said, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def _json(content: Any, status: int = 200) -> Response:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Response(body.encode(), status, media_type="application/json")

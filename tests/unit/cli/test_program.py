@@ -122,12 +122,12 @@ def test_a_reader_that_is_gone_before_the_first_line_is_no_error() -> None:
 
 def test_ctrl_c_is_quiet_and_exit_code_130() -> None:
     code = """
-from unit.cli.typing_at import world
+from unit.cli.typing_at import environment
 from jobspan.cli.app import jobspan
 from dataclasses import replace
 def interrupted(store, url):
     raise KeyboardInterrupt
-jobspan.main(["failed"], obj=replace(world(), open_backend=interrupted))
+jobspan.main(["failed"], obj=replace(environment(), open_backend=interrupted))
 """
     assert _python("-c", code) == Seen(130, "", "")
 

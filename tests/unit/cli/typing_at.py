@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jobspan.backends.base import Backend
 from jobspan.cli.app import jobspan
-from jobspan.cli.world import Environment
+from jobspan.cli.environment import Environment
 from unit.cli.sample import NOW, night, running
 from unit.cli.twin import Twin
 
@@ -26,15 +26,15 @@ class Seen(NamedTuple):
 
 def typed(*words: str, backend: Backend | None = None) -> Seen:
     """Type ``jobspan`` and these words."""
-    result = CliRunner().invoke(jobspan, words, obj=world(backend))
+    result = CliRunner().invoke(jobspan, words, obj=environment(backend))
     return Seen(result.exit_code, result.stdout, result.stderr)
 
 
-def world(backend: Backend | None = None) -> Environment:
+def environment(backend: Backend | None = None) -> Environment:
     """Return a world at the sample's time, over the sample night unless told otherwise."""
     chosen = Twin(night().spans, [running()]) if backend is None else backend
     return Environment(open_backend=lambda _store, _url: chosen, now_ns=lambda: NOW, environ={})
 
 
 if __name__ == "__main__":
-    jobspan.main(prog_name="jobspan", obj=world())
+    jobspan.main(prog_name="jobspan", obj=environment())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobspan.brokers.base import QueueState
-from jobspan.health.findings import Finding, Grade, RunFacts, grade_of, of_queue, of_runs
+from jobspan.health.findings import Finding, Grade, RunFacts, grade_of, queue_findings, run_findings
 from jobspan.health.limits import LimitRules, Limits
 from jobspan.jobs import Framework
 
@@ -34,11 +34,11 @@ def _kinds(*findings: Finding) -> list[tuple[str, str]]:
 def test_a_queue_past_its_limit_is_a_warning_and_past_five_times_critical(
     state: dict[str, int], expected: list[tuple[str, str]]
 ) -> None:
-    assert _kinds(*of_queue(QueueState(**QUEUE, **state), Limits())) == expected  # type: ignore[arg-type]  # the table's values
+    assert _kinds(*queue_findings(QueueState(**QUEUE, **state), Limits())) == expected  # type: ignore[arg-type]  # the table's values
 
 
 def test_a_finding_says_what_was_seen_and_what_to_do() -> None:
-    (finding,) = of_queue(QueueState(Framework.DRAMATIQ, "billing", ready=3, workers=0), Limits())
+    (finding,) = queue_findings(QueueState(Framework.DRAMATIQ, "billing", ready=3, workers=0), Limits())
     assert finding == Finding(
         Grade.CRITICAL,
         "no_worker",
@@ -50,7 +50,7 @@ def test_a_finding_says_what_was_seen_and_what_to_do() -> None:
 
 
 def test_too_few_workers_are_a_warning_where_a_user_asks_for_more() -> None:
-    (finding,) = of_queue(QueueState(Framework.CELERY, "work", ready=3, workers=1), Limits(workers=2))
+    (finding,) = queue_findings(QueueState(Framework.CELERY, "work", ready=3, workers=1), Limits(workers=2))
     assert (finding.grade, finding.seen) == (Grade.WARNING, "3 jobs ready, and only 1 of 2 workers take from it")
 
 
@@ -60,7 +60,7 @@ def test_failures_and_run_times_are_held_to_the_limits_of_their_queue() -> None:
         failed={("celery", "work"): 101, ("dramatiq", "work"): 100, ("celery", "mail"): 3},
         p95_s={("celery", "pdf"): 61.0, ("celery", "work"): 3600.0},
     )
-    found = tuple(of_runs(facts, LimitRules(["mail: failed=0; pdf: p95=1m"])))
+    found = tuple(run_findings(facts, LimitRules(["mail: failed=0; pdf: p95=1m"])))
     assert [(finding.queue, *_kinds(finding)) for finding in found] == [
         ("mail", ("failed", "critical")),
         ("work", ("failed", "warning")),
@@ -70,7 +70,7 @@ def test_failures_and_run_times_are_held_to_the_limits_of_their_queue() -> None:
 
 
 def test_dropped_telemetry_is_a_warning_with_its_reasons() -> None:
-    (finding,) = of_runs(RunFacts("in the last hour", dropped={"hook_error": 2, "table_full": 1}), LimitRules())
+    (finding,) = run_findings(RunFacts("in the last hour", dropped={"hook_error": 2, "table_full": 1}), LimitRules())
     assert (finding.grade, finding.seen) == (
         Grade.WARNING,
         "telemetry was dropped in the last hour: hook_error 2, table_full 1",

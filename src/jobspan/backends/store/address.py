@@ -39,8 +39,8 @@ def address_file(store: Path) -> Path:
 def read_address(store: Path) -> ServerAddress | None:
     """Return what the file beside a store says; None without a file, or with one that is not ours."""
     try:
-        said = json.loads(address_file(store).read_text("utf-8"))
-        return ServerAddress(url=str(said["url"]), pid=int(said["pid"]))
+        content = json.loads(address_file(store).read_text("utf-8"))
+        return ServerAddress(url=str(content["url"]), pid=int(content["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

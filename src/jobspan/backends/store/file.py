@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-class StoreIsHeld(BackendError):
+class StoreIsLocked(BackendError):
     """Another process has the file open: DuckDB admits one that writes."""
 
 
@@ -43,8 +43,8 @@ def _open(path: Path) -> DuckDBPyConnection:
         connection = duckdb.connect(str(path), read_only=True, config={"autoinstall_known_extensions": "false"})
     except duckdb.Error as error:
         found = unopened(path, error)
-        if isinstance(found, StoreIsHeld):
-            raise StoreIsHeld(f"{found}, which does not answer; stop it first") from error
+        if isinstance(found, StoreIsLocked):
+            raise StoreIsLocked(f"{found}, which does not answer; stop it first") from error
         raise found from error
     try:
         check(connection)
@@ -56,13 +56,13 @@ def _open(path: Path) -> DuckDBPyConnection:
 
 def unopened(path: Path, error: Exception) -> BackendError:
     """Return why DuckDB could not open a store, in words for a person."""
-    said = str(error)
-    if "lock" in said:
-        return StoreIsHeld(f"{path} is held by another process: {_holder(said)}")
-    return BackendError(f"{path} could not be opened as a DuckDB file: {said.splitlines()[0]}")
+    message = str(error)
+    if "lock" in message:
+        return StoreIsLocked(f"{path} is held by another process: {_holder(message)}")
+    return BackendError(f"{path} could not be opened as a DuckDB file: {message.splitlines()[0]}")
 
 
-def _holder(said: str) -> str:
+def _holder(message: str) -> str:
     """Return the part of DuckDB's message that names the process: ``... is held in python3 (PID 12)``."""
-    _, found, after = said.partition("held in ")
+    _, found, after = message.partition("held in ")
     return after.split(")")[0] + ")" if found else "unknown"

@@ -22,11 +22,11 @@ from jobspan.backends.trace_search.filters import admits, is_attempt_of, is_of_c
 from jobspan.backends.trace_search.paging import Page, Window, newest_first
 from jobspan.backends.trace_search.search_terms import (
     OF_JOBS_AND_COMMANDS,
-    Beginning,
-    Wanted,
+    Prefix,
+    Terms,
     id_of_command,
-    wanted_commands,
-    wanted_runs,
+    terms_for_commands,
+    terms_for_runs,
 )
 from jobspan.runs import Run, Span, is_command, is_run, run_from_span
 
@@ -44,11 +44,11 @@ class TraceSource(Protocol):
     """What is asked of such a backend.
 
     Attributes:
-        finds_beginnings: ``search`` understands ``Beginning``.
+        finds_beginnings: ``search`` understands ``Prefix``.
         grain_us: it cannot be asked for less time.
     """
 
-    finds_beginnings: bool
+    finds_prefixes: bool
     grain_us: int
 
     @property
@@ -56,8 +56,8 @@ class TraceSource(Protocol):
         """What ``search`` gives is as it was sent; else only ``trace`` tells all of a span."""
         ...
 
-    def search(self, wanted: Sequence[Wanted], window: Window) -> Page:
-        """Return, of all traces with a span in the window that has all attributes of one of ``wanted``, such spans.
+    def search(self, terms: Sequence[Terms], window: Window) -> Page:
+        """Return, of all traces with a span in the window that has all attributes of one of ``terms``, such spans.
 
         Others may be among them. The attributes that filters and counts need are there.
         """
@@ -81,7 +81,7 @@ class TraceBackend:
     def runs(self, where: RunFilter) -> Sequence[Run]:
         """Return the runs that match, newest start first; none in flight."""
         found: list[Span] = []
-        for spans in self._spans(wanted_runs(where), where):
+        for spans in self._spans(terms_for_runs(where), where):
             found += [span for span in spans if is_run(span) and admits(run_from_span(span), where)]
             if where.limit is not None and len(found) >= where.limit:
                 break
@@ -91,7 +91,7 @@ class TraceBackend:
     def counts(self, where: RunFilter) -> Counts:
         """Count over all that match."""
         every = RunFilter(where.since_ns, where.until_ns, where.jobs, where.queues, where.commands, where.frameworks)
-        spans = (span for part in self._spans(wanted_runs(every), every) for span in part if is_run(span))
+        spans = (span for part in self._spans(terms_for_runs(every), every) for span in part if is_run(span))
         return count(run for run in map(run_from_span, spans) if is_attempt_of(run, every))
 
     def commands(self, where: RunFilter) -> Sequence[CommandSeen]:
@@ -114,14 +114,14 @@ class TraceBackend:
         found = [match for match in self._matches(whole, prefix, LOOKBACK_S) if match.id in (prefix, prefix.lower())]
         if found or traces or len(prefix) < SHORTEST:
             return [*(match for match in found if match not in traces), *traces]
-        if self._source.finds_beginnings:
-            begins = [id_of_command(Beginning(prefix.lower())), {c.MESSAGING_MESSAGE_ID: Beginning(prefix)}]
+        if self._source.finds_prefixes:
+            begins = [id_of_command(Prefix(prefix.lower())), {c.MESSAGING_MESSAGE_ID: Prefix(prefix)}]
             return self._matches(begins, prefix, LOOKBACK_S)
         return self._matches(OF_JOBS_AND_COMMANDS, prefix, _DAY_S)
 
     def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Return each id cut to eight characters, or more where two begin alike; whole where only such are found."""
-        if not self._source.finds_beginnings:
+        if not self._source.finds_prefixes:
             return {full: full for full in ids}
         return {full: full if _is_trace(full) else cut(full, _others(full, ids), _SHORT_ID) for full in ids}
 
@@ -130,8 +130,8 @@ class TraceBackend:
         if match.kind == "trace":
             return membership.in_order(self._source.trace(match.id))
         is_command_id = match.kind == "command"
-        wanted = id_of_command(match.id) if is_command_id else {c.MESSAGING_MESSAGE_ID: match.id}
-        traces = {span.trace_id for part in self._spans([wanted], RunFilter()) for span in part}
+        terms = id_of_command(match.id) if is_command_id else {c.MESSAGING_MESSAGE_ID: match.id}
+        traces = {span.trace_id for part in self._spans([terms], RunFilter()) for span in part}
         spans = [span for trace in self._traces(traces) for span in trace]
         belongs = membership.of_command if is_command_id else membership.of_job
         return membership.in_order(belongs(match.id, spans))
@@ -140,15 +140,15 @@ class TraceBackend:
         """Let go of the connection."""
         self._source.close()
 
-    def _spans(self, wanted: Sequence[Wanted], where: RunFilter, lookback_s: int = LOOKBACK_S) -> Iterator[list[Span]]:
-        if not wanted:
+    def _spans(self, terms: Sequence[Terms], where: RunFilter, lookback_s: int = LOOKBACK_S) -> Iterator[list[Span]]:
+        if not terms:
             return iter(())
         now_us = time.time_ns() // 1000
         first = now_us - lookback_s * 10**6 if where.since_ns is None else where.since_ns // 1000
         last = now_us + _DAY_S * 10**6  # a sender's clock may be ahead
         last = last if where.until_ns is None else min(last, where.until_ns // 1000)
         parts = newest_first(
-            lambda window: self._source.search(wanted, window),
+            lambda window: self._source.search(terms, window),
             Window(first, max(first, last)),
             grain_us=self._source.grain_us,
         )
@@ -173,7 +173,7 @@ class TraceBackend:
     def _sighted(self, where: RunFilter) -> list[tuple[str, int]]:
         """Return the commands that may be meant, and when something of them was seen first; newest first."""
         first_ns: dict[str, int] = {}
-        for spans in self._spans(wanted_commands(where.commands), where):
+        for spans in self._spans(terms_for_commands(where.commands), where):
             for span in spans:
                 command_id = span.attributes.get(c.JOBSPAN_COMMAND_ID)
                 if command_id and is_of_command(
@@ -191,9 +191,9 @@ class TraceBackend:
         telling = [*filter(is_command, spans), min(spans, key=_start_ns), max(spans, key=_end_ns)]
         return command_seen(command_id, membership.in_order([*spans, *self._whole(telling)]))
 
-    def _matches(self, wanted: Sequence[Wanted], prefix: str, lookback_s: int) -> list[Match]:
+    def _matches(self, terms: Sequence[Terms], prefix: str, lookback_s: int) -> list[Match]:
         found: dict[str, dict[Match, None]] = defaultdict(dict)
-        for spans in self._spans(wanted, RunFilter(), lookback_s):
+        for spans in self._spans(terms, RunFilter(), lookback_s):
             for match in (match for span in spans for match in _ids_of(span)):
                 if match.id.startswith(prefix.lower() if match.kind != "job" else prefix):
                     found[match.kind][match] = None

@@ -38,17 +38,17 @@ def within(start_ns: int, where: RunFilter) -> bool:
     )
 
 
-def is_one_of(name: str | None, wanted: Sequence[str]) -> bool:
+def is_one_of(name: str | None, terms: Sequence[str]) -> bool:
     """Say whether one of the names, in which ``*`` and ``?`` stand for others, is this one; no names: any is."""
-    return not wanted or (name is not None and any(_matcher(text)(name) for text in wanted))
+    return not terms or (name is not None and any(_matcher(text)(name) for text in terms))
 
 
-def is_of_command(command_id: str | None, name: str | None, wanted: Sequence[str]) -> bool:
+def is_of_command(command_id: str | None, name: str | None, terms: Sequence[str]) -> bool:
     """Say whether one of the names or beginnings of ids means this command; none: any is."""
-    if not wanted:
+    if not terms:
         return True
-    by_id = command_id is not None and command_id.startswith(tuple(text.lower() for text in wanted))
-    names = [text for text in wanted if not is_command_id(text)]
+    by_id = command_id is not None and command_id.startswith(tuple(text.lower() for text in terms))
+    names = [text for text in terms if not is_command_id(text)]
     return by_id or (bool(names) and is_one_of(name, names))
 
 

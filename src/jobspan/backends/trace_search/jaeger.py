@@ -16,7 +16,7 @@ from jobspan.backends.http import Answer, Asker, reason
 from jobspan.backends.trace_search import otlp_json
 from jobspan.backends.trace_search.jaeger_json import spans_of
 from jobspan.backends.trace_search.paging import Page, Window
-from jobspan.backends.trace_search.search_terms import Wanted
+from jobspan.backends.trace_search.search_terms import Terms
 from jobspan.named_tuple import NamedTuple
 from jobspan.runs import Span
 
@@ -32,7 +32,7 @@ class _Api(NamedTuple):
     services: str
     names: Callable[[Any], Sequence[str]]
     traces: str
-    query: Callable[[str, Wanted, Window, int], Query]
+    query: Callable[[str, Terms, Window, int], Query]
     read: Callable[[Any], list[Span]]
 
 
@@ -46,7 +46,7 @@ class JaegerSource:
         UsageError: the text is no such address.
     """
 
-    finds_beginnings = False
+    finds_prefixes = False
     grain_us = 1
 
     def __init__(self, url: str) -> None:
@@ -59,11 +59,11 @@ class JaegerSource:
         """Say whether the search tells all of a span."""
         return self._api is _STABLE
 
-    def search(self, wanted: Sequence[Wanted], window: Window) -> Page:
-        """Return the traces with a span that has all attributes of one of ``wanted``: of every service."""
+    def search(self, terms: Sequence[Terms], window: Window) -> Page:
+        """Return the traces with a span that has all attributes of one of ``terms``: of every service."""
         api, spans, is_complete = self._api, list[Span](), True
         for service in self._asker.read(api.names, self._asker.get(api.services)):
-            for attributes in wanted:
+            for attributes in terms:
                 found = self._found(api, service, attributes, window)
                 spans += found
                 is_complete &= len({span.trace_id for span in found}) < self._page
@@ -89,10 +89,10 @@ class JaegerSource:
         moment = _rfc3339(0)
         query = [("query.attributes", "?"), ("query.startTimeMin", moment), ("query.startTimeMax", moment)]
         answer = self._asker.answer("/api/v3/traces", query)
-        understands = answer.status == HTTPStatus.BAD_REQUEST and "query.attributes" in str(answer.said)
+        understands = answer.status == HTTPStatus.BAD_REQUEST and "query.attributes" in str(answer.content)
         return _STABLE if understands else _OLD
 
-    def _found(self, api: _Api, service: str, attributes: Wanted, window: Window) -> list[Span]:
+    def _found(self, api: _Api, service: str, attributes: Terms, window: Window) -> list[Span]:
         while True:
             answer = self._asker.answer(api.traces, api.query(service, attributes, window, self._page))
             if _found_nothing(answer):
@@ -102,7 +102,7 @@ class JaegerSource:
             self._page = max(1, self._page // 10)
 
 
-def _stable_query(service: str, attributes: Wanted, window: Window, limit: int) -> Query:
+def _stable_query(service: str, attributes: Terms, window: Window, limit: int) -> Query:
     return [
         ("query.serviceName", service),
         ("query.attributes", json.dumps(attributes)),
@@ -113,7 +113,7 @@ def _stable_query(service: str, attributes: Wanted, window: Window, limit: int) 
     ]
 
 
-def _old_query(service: str, attributes: Wanted, window: Window, limit: int) -> Query:
+def _old_query(service: str, attributes: Terms, window: Window, limit: int) -> Query:
     return [
         ("service", service),
         ("tags", json.dumps(attributes)),
@@ -124,12 +124,14 @@ def _old_query(service: str, attributes: Wanted, window: Window, limit: int) -> 
     ]
 
 
-def _spans_of_otlp(said: Any) -> list[Span]:
-    return otlp_json.spans_of(said.get("result", said))
+def _spans_of_otlp(content: Any) -> list[Span]:
+    return otlp_json.spans_of(content.get("result", content))
 
 
-_STABLE = _Api("/api/v3/services", lambda said: said["services"] or (), "/api/v3/traces", _stable_query, _spans_of_otlp)
-_OLD = _Api("/api/services", lambda said: said["data"] or (), "/api/traces", _old_query, spans_of)
+_STABLE = _Api(
+    "/api/v3/services", lambda content: content["services"] or (), "/api/v3/traces", _stable_query, _spans_of_otlp
+)
+_OLD = _Api("/api/services", lambda content: content["data"] or (), "/api/traces", _old_query, spans_of)
 
 
 def _found_nothing(answer: Answer) -> bool:
@@ -137,7 +139,7 @@ def _found_nothing(answer: Answer) -> bool:
 
 
 def _asked_for_too_many(answer: Answer) -> bool:
-    return answer.status != HTTPStatus.OK and answer.is_json and "search depth" in reason(answer.said).lower()
+    return answer.status != HTTPStatus.OK and answer.is_json and "search depth" in reason(answer.content).lower()
 
 
 def _rfc3339(at_us: int) -> str:

@@ -15,23 +15,23 @@ _KIND, _STATUS, _SCOPE = "span.kind", "otel.status_code", "otel.scope.name"
 _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 
 
-def spans_of(said: Mapping[str, Any]) -> list[Span]:
+def spans_of(content: Mapping[str, Any]) -> list[Span]:
     """Return the spans of an answer, without parents, links and events."""
-    return [_span(span, trace["processes"]) for trace in said.get("data") or () for span in trace["spans"]]
+    return [_span(span, trace["processes"]) for trace in content.get("data") or () for span in trace["spans"]]
 
 
-def _span(said: Mapping[str, Any], processes: Mapping[str, Any]) -> Span:
-    process = processes.get(said.get("processID", ""), {})
-    tags = _values(said.get("tags"))
-    start_ns = int(said["startTime"]) * 1000
+def _span(content: Mapping[str, Any], processes: Mapping[str, Any]) -> Span:
+    process = processes.get(content.get("processID", ""), {})
+    tags = _values(content.get("tags"))
+    start_ns = int(content["startTime"]) * 1000
     return Span(
-        trace_id=said["traceID"].zfill(_TRACE_DIGITS),
-        span_id=said["spanID"].zfill(_SPAN_DIGITS),
+        trace_id=content["traceID"].zfill(_TRACE_DIGITS),
+        span_id=content["spanID"].zfill(_SPAN_DIGITS),
         parent_id=None,
-        name=said["operationName"],
+        name=content["operationName"],
         kind=tags.pop(_KIND, "unspecified"),
         start_ns=start_ns,
-        end_ns=start_ns + int(said["duration"]) * 1000,
+        end_ns=start_ns + int(content["duration"]) * 1000,
         status=str(tags.pop(_STATUS, "unset")).lower(),
         attributes=tags,
         resource=_values(process.get("tags")) | {"service.name": process.get("serviceName")},

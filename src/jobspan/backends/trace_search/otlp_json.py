@@ -34,9 +34,9 @@ def attributes_of(pairs: Iterable[JsonObject] | None) -> dict[str, Any]:
     return {pair["key"]: value_of(pair.get("value") or {}) for pair in pairs or () if not _is_jaegers(pair["key"])}
 
 
-def value_of(said: JsonObject) -> Any:
+def value_of(content: JsonObject) -> Any:
     """Return a value; a list comes as a tuple, as the SDK keeps it."""
-    for kind, value in said.items():
+    for kind, value in content.items():
         return _READERS[kind](value)
     return None
 
@@ -48,43 +48,45 @@ def hex_id(text: str | None, digits: int) -> str:
     return text.lower() if len(text) == digits else b64decode(text).hex()
 
 
-def _span(said: JsonObject, *, scope: str, resource: dict[str, Any]) -> Span:
-    status = said.get("status") or {}
+def _span(content: JsonObject, *, scope: str, resource: dict[str, Any]) -> Span:
+    status = content.get("status") or {}
     return Span(
-        trace_id=hex_id(said["traceId"], _TRACE_DIGITS),
-        span_id=hex_id(said["spanId"], _SPAN_DIGITS),
-        parent_id=hex_id(said.get("parentSpanId"), _SPAN_DIGITS) or None,
-        name=said.get("name", ""),
-        kind=_word(said.get("kind"), _KINDS, "SPAN_KIND_"),
-        start_ns=int(said.get("startTimeUnixNano", 0)),
-        end_ns=int(said.get("endTimeUnixNano", 0)),
+        trace_id=hex_id(content["traceId"], _TRACE_DIGITS),
+        span_id=hex_id(content["spanId"], _SPAN_DIGITS),
+        parent_id=hex_id(content.get("parentSpanId"), _SPAN_DIGITS) or None,
+        name=content.get("name", ""),
+        kind=_word(content.get("kind"), _KINDS, "SPAN_KIND_"),
+        start_ns=int(content.get("startTimeUnixNano", 0)),
+        end_ns=int(content.get("endTimeUnixNano", 0)),
         status=_word(status.get("code"), _STATUSES, "STATUS_CODE_"),
         status_message=status.get("message", ""),
-        attributes=attributes_of(said.get("attributes")),
-        links=tuple(map(_link, said.get("links") or ())),
-        events=tuple(map(_event, said.get("events") or ())),
+        attributes=attributes_of(content.get("attributes")),
+        links=tuple(map(_link, content.get("links") or ())),
+        events=tuple(map(_event, content.get("events") or ())),
         resource=resource,
         scope=scope,
     )
 
 
-def _link(said: JsonObject) -> Link:
+def _link(content: JsonObject) -> Link:
     return Link(
-        hex_id(said.get("traceId"), _TRACE_DIGITS),
-        hex_id(said.get("spanId"), _SPAN_DIGITS),
-        attributes_of(said.get("attributes")),
+        hex_id(content.get("traceId"), _TRACE_DIGITS),
+        hex_id(content.get("spanId"), _SPAN_DIGITS),
+        attributes_of(content.get("attributes")),
     )
 
 
-def _event(said: JsonObject) -> SpanEvent:
-    return SpanEvent(said.get("name", ""), int(said.get("timeUnixNano", 0)), attributes_of(said.get("attributes")))
+def _event(content: JsonObject) -> SpanEvent:
+    return SpanEvent(
+        content.get("name", ""), int(content.get("timeUnixNano", 0)), attributes_of(content.get("attributes"))
+    )
 
 
-def _word(said: int | str | None, words: tuple[str, ...], prefix: str) -> str:
-    if isinstance(said, str):
-        word = said.removeprefix(prefix).lower()
+def _word(content: int | str | None, words: tuple[str, ...], prefix: str) -> str:
+    if isinstance(content, str):
+        word = content.removeprefix(prefix).lower()
         return word if word in words else words[0]
-    return words[said] if said is not None and 0 <= said < len(words) else words[0]
+    return words[content] if content is not None and 0 <= content < len(words) else words[0]
 
 
 def _is_jaegers(key: str) -> bool:
@@ -97,6 +99,6 @@ _READERS: Mapping[str, Any] = {
     "intValue": int,
     "doubleValue": float,
     "bytesValue": b64decode,
-    "arrayValue": lambda said: tuple(value_of(item) for item in said.get("values") or ()),
-    "kvlistValue": lambda said: attributes_of(said.get("values")),
+    "arrayValue": lambda content: tuple(value_of(item) for item in content.get("values") or ()),
+    "kvlistValue": lambda content: attributes_of(content.get("values")),
 }

@@ -16,7 +16,7 @@ from jobspan.backends.trace_search.filters import is_pattern
 from jobspan.jobs import FAILING_OUTCOMES
 from jobspan.runs import RUNNING
 
-Wanted = Mapping[str, str]
+Terms = Mapping[str, str]
 """Attributes with their values as text, all of one span."""
 
 _MOST = 24
@@ -24,7 +24,7 @@ _MOST = 24
 _SPAN_DIGITS = 16
 
 
-class Beginning(str):
+class Prefix(str):
     """A value that only begins so."""
 
     __slots__ = ()
@@ -38,18 +38,18 @@ _COMMANDS = tuple(
 )
 _PUT_NOTHING = {c.JOBSPAN_COMMAND_JOBS_PUBLISHED: "0"}
 
-OF_JOBS_AND_COMMANDS: Sequence[Wanted] = (_RUN, _PUBLISH, *_COMMANDS, _PUT_NOTHING)
+OF_JOBS_AND_COMMANDS: Sequence[Terms] = (_RUN, _PUBLISH, *_COMMANDS, _PUT_NOTHING)
 """Every span of a job, and every command: one whose outcome nobody knows has put a job, or says that it put none."""
 
 
-def wanted_runs(where: RunFilter) -> list[Wanted]:
+def terms_for_runs(where: RunFilter) -> list[Terms]:
     """Return what to search for to find the runs that a filter means; nothing when it means none that have ended."""
     outcomes = [outcome for outcome in where.outcomes if outcome != RUNNING]
     if where.outcomes and not outcomes:
         return []
     if where.failed and not outcomes:
         outcomes = sorted(outcome.value for outcome in FAILING_OUTCOMES)
-    choices: list[list[Wanted]] = [
+    choices: list[list[Terms]] = [
         _each(c.JOBSPAN_JOB_OUTCOME, outcomes),
         _each(c.JOBSPAN_JOB_NAME, where.jobs),
         _each(c.MESSAGING_DESTINATION_NAME, where.queues),
@@ -60,25 +60,25 @@ def wanted_runs(where: RunFilter) -> list[Wanted]:
     return _combined(_RUN | final, choices)
 
 
-def wanted_commands(commands: Sequence[str]) -> list[Wanted]:
+def terms_for_commands(commands: Sequence[str]) -> list[Terms]:
     """Return what to search for to find commands by names or ids; to find all, without any."""
     return list(OF_JOBS_AND_COMMANDS) if {} in (by_command := _by_command(commands)) else by_command
 
 
-def id_of_command(command_id: str) -> Wanted:
+def id_of_command(command_id: str) -> Terms:
     """Return what to search for to find what belongs to a command."""
     return {c.JOBSPAN_COMMAND_ID: command_id}
 
 
-def _each(attribute: str, values: Sequence[str]) -> list[Wanted]:
+def _each(attribute: str, values: Sequence[str]) -> list[Terms]:
     if not values or any(map(is_pattern, values)):
         return [{}]
     return [{attribute: value} for value in values]
 
 
-def _by_command(texts: Sequence[str]) -> list[Wanted]:
+def _by_command(texts: Sequence[str]) -> list[Terms]:
     """A text is a name or the beginning of an id, of which only a whole one can be searched for."""
-    found: list[Wanted] = []
+    found: list[Terms] = []
     for text in texts:
         may_begin_an_id = len(text) < _SPAN_DIGITS and all(digit in hexdigits for digit in text)
         if is_pattern(text) or may_begin_an_id:
@@ -87,8 +87,8 @@ def _by_command(texts: Sequence[str]) -> list[Wanted]:
     return found or [{}]
 
 
-def _combined(always: Wanted, choices: Iterable[list[Wanted]]) -> list[Wanted]:
-    found: list[Wanted] = [always]
+def _combined(always: Terms, choices: Iterable[list[Terms]]) -> list[Terms]:
+    found: list[Terms] = [always]
     for choice in choices:
         if len(found) * len(choice) <= _MOST:
             found = [{**one, **other} for one, other in product(found, choice)]

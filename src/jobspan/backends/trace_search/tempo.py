@@ -14,7 +14,7 @@ from typing import Any
 from jobspan.backends.http import Answer, Asker
 from jobspan.backends.trace_search import otlp_json
 from jobspan.backends.trace_search.paging import Page, Window
-from jobspan.backends.trace_search.search_terms import Wanted
+from jobspan.backends.trace_search.search_terms import Terms
 from jobspan.backends.trace_search.traceql import query_for
 from jobspan.runs import Span
 
@@ -39,7 +39,7 @@ class TempoSource:
     """
 
     spans_are_whole = False
-    finds_beginnings = True
+    finds_prefixes = True
     grain_us = 2 * _SECOND_US
 
     def __init__(self, url: str) -> None:
@@ -47,9 +47,9 @@ class TempoSource:
         self._limits = {"limit": _PAGE, "spss": _SPANS_OF_A_TRACE}
         self._too_long_us = 0
 
-    def search(self, wanted: Sequence[Wanted], window: Window) -> Page:
-        """Return the spans that have all attributes of one of ``wanted``, in traces that touch the window."""
-        query, long_us = query_for(wanted), window.last_us - window.first_us
+    def search(self, terms: Sequence[Terms], window: Window) -> Page:
+        """Return the spans that have all attributes of one of ``terms``, in traces that touch the window."""
+        query, long_us = query_for(terms), window.last_us - window.first_us
         while True:
             if 0 < self._too_long_us <= long_us:
                 return Page((), is_complete=False)
@@ -65,10 +65,10 @@ class TempoSource:
         answer = self._asker.answer(f"/api/v2/traces/{trace_id}")
         if answer.status == HTTPStatus.NOT_FOUND:
             return []
-        said = self._asker.good(answer)
-        if isinstance(said, dict) and said.get("status") == "PARTIAL":
-            _logger.warning("Tempo gives only a part of trace %s: %s", trace_id, said.get("message", ""))
-        return self._asker.read(lambda whole: otlp_json.spans_of(whole.get("trace") or {}), said)
+        content = self._asker.good(answer)
+        if isinstance(content, dict) and content.get("status") == "PARTIAL":
+            _logger.warning("Tempo gives only a part of trace %s: %s", trace_id, content.get("message", ""))
+        return self._asker.read(lambda whole: otlp_json.spans_of(whole.get("trace") or {}), content)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -80,14 +80,14 @@ class TempoSource:
 
     def _ask_for_less(self, answer: Answer) -> bool:
         """Lower the limit that Tempo refuses; say whether there was one."""
-        for name, told in (("limit", "exceeds max limit"), ("spss", "spans per span set exceeds")):
-            if told in str(answer.said) and self._limits[name] > 1:
+        for name, refusal in (("limit", "exceeds max limit"), ("spss", "spans per span set exceeds")):
+            if refusal in str(answer.content) and self._limits[name] > 1:
                 self._limits[name] = max(1, self._limits[name] // 10)
                 return True
         return False
 
-    def _page(self, said: Any) -> Page:
-        traces = said.get("traces") or ()
+    def _page(self, content: Any) -> Page:
+        traces = content.get("traces") or ()
         spans = [span for trace in traces for span in self._spans(trace)]
         return Page(spans, is_complete=len(traces) < self._limits["limit"])
 
@@ -96,24 +96,24 @@ class TempoSource:
         sets = trace.get("spanSets") or [trace.get("spanSet") or {}]
         if any(int(each.get("matched", 0)) > len(each.get("spans") or ()) for each in sets):
             return self.trace(trace_id)
-        return [_span(said, trace_id) for each in sets for said in each.get("spans") or ()]
+        return [_span(content, trace_id) for each in sets for content in each.get("spans") or ()]
 
 
-def _span(said: Mapping[str, Any], trace_id: str) -> Span:
-    attributes = otlp_json.attributes_of(said.get("attributes"))
-    start_ns = int(said["startTimeUnixNano"])
+def _span(content: Mapping[str, Any], trace_id: str) -> Span:
+    attributes = otlp_json.attributes_of(content.get("attributes"))
+    start_ns = int(content["startTimeUnixNano"])
     return Span(
         trace_id=trace_id,
-        span_id=str(said["spanID"]).zfill(_SPAN_DIGITS),
+        span_id=str(content["spanID"]).zfill(_SPAN_DIGITS),
         parent_id=None,
-        name=str(said.get("name", "")),
+        name=str(content.get("name", "")),
         kind=attributes.pop("kind", "unspecified"),
         start_ns=start_ns,
-        end_ns=start_ns + int(said.get("durationNanos", 0)),
+        end_ns=start_ns + int(content.get("durationNanos", 0)),
         status=attributes.pop("status", "unset"),
         attributes=attributes,
     )
 
 
 def _spans_too_long(answer: Answer) -> bool:
-    return "range specified by start and end exceeds" in str(answer.said)
+    return "range specified by start and end exceeds" in str(answer.content)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from jobspan import conventions as c
-from jobspan.backends.trace_search.search_terms import Beginning, Wanted
+from jobspan.backends.trace_search.search_terms import Prefix, Terms
 
 _TYPES = {row.name: row.type for row in c.ATTRIBUTES}
 _SELECTED = (
@@ -27,14 +27,14 @@ _SELECTED = (
 """What filters and counts need of a span."""
 
 
-def query_for(wanted: Sequence[Wanted]) -> str:
-    """Return the query for spans that have all attributes of one of ``wanted``, with what filters and counts need."""
-    either = " || ".join(f"({' && '.join(_condition(*pair) for pair in one.items())})" for one in wanted)
+def query_for(terms: Sequence[Terms]) -> str:
+    """Return the query for spans that have all attributes of one of ``terms``, with what filters and counts need."""
+    either = " || ".join(f"({' && '.join(_condition(*pair) for pair in one.items())})" for one in terms)
     return f"{{ {either} }} | select({', '.join((*(f'span.{name}' for name in _SELECTED), 'status', 'kind'))})"
 
 
 def _condition(attribute: str, value: str) -> str:
-    if isinstance(value, Beginning):
+    if isinstance(value, Prefix):
         return f"span.{attribute} =~ {_quoted(f'^{re.escape(value)}.*')}"
     # A value of another type is another value.
     return f"span.{attribute} = {_quoted(value) if _TYPES.get(attribute) == 'string' else value}"

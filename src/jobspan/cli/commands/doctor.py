@@ -10,11 +10,11 @@ import click
 
 from jobspan.brokers.address import read_url
 from jobspan.cli.documents.documents import document
+from jobspan.cli.environment import opened
 from jobspan.cli.options import ReadOptions, reading, reading_options
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Line, Piece, Screen, piece
 from jobspan.cli.terminal.units import counted
-from jobspan.cli.world import opened
 from jobspan.errors import BackendError, UsageError
 from jobspan.health.findings import Finding, Grade, grade_of
 from jobspan.jobs import Framework
@@ -67,19 +67,19 @@ def command(context: click.Context, /, **options: Any) -> int:
 def _steps(how: ReadOptions, options: dict[str, Any]) -> Iterator[Finding]:
     from jobspan.health.doctor import environment, instrumentations, machine, reach, unknown
 
-    said = how.world.environ
-    url = options["broker"] or load_reading(said).broker
+    environ = how.environment.environ
+    url = options["broker"] or load_reading(environ).broker
     if options["canary"] and not url:
         raise UsageError("--canary needs a broker; give --broker redis://host:6379/0 or set JOBSPAN_BROKER")
     yield from instrumentations.versions()
-    yield from instrumentations.instrumentations(said)
-    yield from environment.variables(said)
-    yield from environment.exporters(said)
-    yield environment.gevent(said)
-    yield from machine.machine(said)
+    yield from instrumentations.instrumentations(environ)
+    yield from environment.variables(environ)
+    yield from environment.exporters(environ)
+    yield environment.gevent(environ)
+    yield from machine.machine(environ)
     found: list[Finding] = []
     if url:
-        reader = how.world.open_broker(url, (), (), options["management"] or load_reading(said).management)
+        reader = how.environment.open_broker(url, (), (), options["management"] or load_reading(environ).management)
         try:
             found = list(reach.broker(reader))
         finally:
@@ -87,30 +87,30 @@ def _steps(how: ReadOptions, options: dict[str, Any]) -> Iterator[Finding]:
         yield from found
     else:
         yield unknown("broker", "none is named", "name one with --broker or JOBSPAN_BROKER")
-    yield from reach.collector(said)
+    yield from reach.collector(environ)
     yield from _kept(how, options, url, answers=grade_of(found) < Grade.CRITICAL)
 
 
 def _kept(how: ReadOptions, options: dict[str, Any], url: str, *, answers: bool) -> Iterator[Finding]:
     """Yield whether the backend can be read, and whether the canary arrives in it."""
     from jobspan.health.doctor import reach, unknown
-    from jobspan.health.doctor.canary import KIND, Canary, fly
+    from jobspan.health.doctor.canary import KIND, Canary, run_canary
 
-    if not (how.place.store or how.place.url or how.world.has_default_store()):
-        yield reach.unasked()
+    if not (how.place.store or how.place.url or how.environment.has_default_store()):
+        yield reach.backend_not_named()
         if options["canary"]:
             raise UsageError("--canary needs the backend in which its span is to be found: --backend or --store")
         return
     try:
-        with opened(how.world, how.place) as backend:
+        with opened(how.environment, how.place) as backend:
             yield reach.backend(backend, how.place.program)
             if options["canary"] and not answers:
                 yield unknown(KIND, "not put: the broker does not answer", "see the step of the broker")
             elif options["canary"]:
                 canary = Canary(Framework(options["framework"]), options["queue"], options["timeout"])
-                yield from fly(canary, read_url(url), backend, _progress)
+                yield from run_canary(canary, read_url(url), backend, _progress)
     except BackendError as error:
-        yield reach.unreadable(error)
+        yield reach.backend_unreadable(error)
 
 
 def _progress(words: str) -> None:
@@ -125,8 +125,8 @@ def _verdict(findings: list[Finding]) -> Line:
         "critical": sum(finding.grade == Grade.CRITICAL for finding in findings),
         "warning": sum(finding.grade == Grade.WARNING for finding in findings),
     }
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    words = f"{counted(len(findings), 'step')}{': ' + told if told else ''}."
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    words = f"{counted(len(findings), 'step')}{': ' + parts if parts else ''}."
     return [Piece(f"{grade.name.lower():<10}", STRONG if grade == Grade.HEALTHY else _STYLES[grade]), piece(words)]
 
 

@@ -7,11 +7,18 @@ from typing import Any
 
 import click
 
-from jobspan.cli.broker_options import Decorated, Wanted, again_and_again, broker_options, opened_broker, watch_options
+from jobspan.cli.broker_options import (
+    Decorated,
+    QueueSelection,
+    broker_options,
+    opened_broker,
+    show_repeatedly,
+    watch_options,
+)
+from jobspan.cli.environment import Environment, opened
 from jobspan.cli.options import ReadOptions, reading, reading_options
 from jobspan.cli.screens.broker_screen import health_lines, say_notes
 from jobspan.cli.terminal.screen import FINE, Screen, piece
-from jobspan.cli.world import Environment, opened
 from jobspan.health.check import AskRuns, Health, check
 from jobspan.health.findings import RunFacts, grade_of
 from jobspan.health.limits import LimitRules
@@ -45,41 +52,41 @@ def command(context: click.Context, /, watch: bool, every: float, **options: Any
     Exit codes: 0 healthy, 1 warning, 2 critical, wrong use or broker unreachable.
     """
     how = reading(context, options)
-    rules, since = limit_rules(how.world, options.pop("limits")), options.pop("since")
+    rules, since = limit_rules(how.environment, options.pop("limits")), options.pop("since")
     ask = asking(how, since, rules)
-    with opened_broker(how.world, options) as (reader, wanted):
+    with opened_broker(how.environment, options) as (reader, selection):
 
         def show() -> int:
-            return _show(check(reader, rules, ask), reader.broker, wanted, how)
+            return _show(check(reader, rules, ask), reader.broker, selection, how)
 
-        return again_and_again(show, watch=watch, every_s=every)
+        return show_repeatedly(show, watch=watch, every_s=every)
 
 
 def asking(how: ReadOptions, since: str, rules: LimitRules) -> AskRuns | None:
     """Return who asks the backend: the one that is named, else the default store where there is one."""
-    if not (how.place.store or how.place.url or how.world.has_default_store()):
+    if not (how.place.store or how.place.url or how.environment.has_default_store()):
         return None
 
     def ask() -> RunFacts:
         # The window moves on while we watch.
-        moment = replace(how.clock, now_ns=how.world.now_ns()).read(since)
-        with opened(how.world, how.place) as backend:
+        moment = replace(how.clock, now_ns=how.environment.now_ns()).read(since)
+        with opened(how.environment, how.place) as backend:
             return facts(backend, moment.at_ns, moment.words, with_run_times=rules.ask_for_run_times)
 
     return ask
 
 
-def limit_rules(world: Environment, typed: tuple[str, ...]) -> LimitRules:
+def limit_rules(environment: Environment, typed: tuple[str, ...]) -> LimitRules:
     """Return the rules of the environment, and after them those that were typed.
 
     Raises:
         UsageError: a rule that cannot be read.
     """
-    return LimitRules([load_reading(world.environ).limits, *typed])
+    return LimitRules([load_reading(environment.environ).limits, *typed])
 
 
-def _show(health: Health, broker: Broker, wanted: Wanted, how: ReadOptions) -> int:
-    findings = [finding for finding in health.findings if finding.queue is None or wanted.has(finding.queue)]
+def _show(health: Health, broker: Broker, selection: QueueSelection, how: ReadOptions) -> int:
+    findings = [finding for finding in health.findings if finding.queue is None or selection.includes(finding.queue)]
     if how.as_json:
         from jobspan.cli.documents.broker_documents import health_document
 

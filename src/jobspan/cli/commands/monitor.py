@@ -12,11 +12,11 @@ import click
 from jobspan.brokers.base import BrokerReader
 from jobspan.cli.broker_options import broker_options, opened_broker
 from jobspan.cli.commands.health import asking, limit_option, limit_rules
+from jobspan.cli.environment import Environment
 from jobspan.cli.options import reading, reading_options
 from jobspan.cli.screens.broker_screen import health_lines, place_of
 from jobspan.cli.terminal.screen import Screen, piece
 from jobspan.cli.terminal.times import Clock
-from jobspan.cli.world import Environment
 from jobspan.health.check import Health
 from jobspan.health.findings import Finding
 
@@ -40,18 +40,18 @@ def command(context: click.Context, /, every: float, **options: Any) -> int:
     from jobspan.health.monitor import Monitor
 
     how = reading(context, options)
-    rules = limit_rules(how.world, options.pop("limits"))
+    rules = limit_rules(how.environment, options.pop("limits"))
     ask = asking(how, options.pop("since"), rules)
-    with opened_broker(how.world, options) as (reader, _):
+    with opened_broker(how.environment, options) as (reader, _):
         provider = exporting_provider(every)
-        say = _changes(Screen(), reader, how.world, how.clock)
+        say = _changes(Screen(), reader, how.environment, how.clock)
         with Monitor(reader, rules, every_s=every, ask_runs=ask, meter_provider=provider, on_look=say):
             _until_stopped()
         _shut_down(provider)
     return 0
 
 
-def _changes(screen: Screen, reader: BrokerReader, world: Environment, clock: Clock) -> Callable[[Health], None]:
+def _changes(screen: Screen, reader: BrokerReader, environment: Environment, clock: Clock) -> Callable[[Health], None]:
     """Return what prints a look whose findings are others than those of the look before."""
     before: list[set[tuple[Any, ...]]] = []
 
@@ -60,7 +60,9 @@ def _changes(screen: Screen, reader: BrokerReader, world: Environment, clock: Cl
         if before and before[-1] == kinds:
             return
         before[:] = [kinds]
-        screen.line(piece(f"{Clock(world.now_ns(), clock.zone).stamp(world.now_ns())}  {place_of(reader.broker)}"))
+        screen.line(
+            piece(f"{Clock(environment.now_ns(), clock.zone).stamp(environment.now_ns())}  {place_of(reader.broker)}")
+        )
         screen.lines(health_lines(health, reader.broker, health.findings))
         screen.flush()
 

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from jobspan.brokers.base import BrokerReader
-from jobspan.cli.broker_options import Wanted, again_and_again, broker_options, opened_broker, watch_options
+from jobspan.cli.broker_options import QueueSelection, broker_options, opened_broker, show_repeatedly, watch_options
+from jobspan.cli.environment import Environment
 from jobspan.cli.options import debug_option
 from jobspan.cli.screens.broker_screen import place_of, queue_table, queues_summary, say_notes
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import Screen, piece
-from jobspan.cli.world import Environment
 
 
 @click.command("queues")
@@ -26,13 +26,13 @@ def command(context: click.Context, /, watch: bool, every: float, as_json: bool,
 
     Exit codes: 0 found, 1 no queue, 2 wrong use or broker unreachable.
     """
-    with opened_broker(context.ensure_object(Environment), options) as (reader, wanted):
-        return again_and_again(lambda: _show(reader, wanted, as_json=as_json), watch=watch, every_s=every)
+    with opened_broker(context.ensure_object(Environment), options) as (reader, selection):
+        return show_repeatedly(lambda: _show(reader, selection, as_json=as_json), watch=watch, every_s=every)
 
 
-def _show(reader: BrokerReader, wanted: Wanted, *, as_json: bool) -> int:
+def _show(reader: BrokerReader, selection: QueueSelection, *, as_json: bool) -> int:
     state = reader.look()
-    queues = wanted.of(state.queues)
+    queues = selection.select(state.queues)
     if as_json:
         from jobspan.cli.documents.broker_documents import queues_document
 
@@ -40,8 +40,8 @@ def _show(reader: BrokerReader, wanted: Wanted, *, as_json: bool) -> int:
         return 0 if queues else 1
     screen = Screen()
     if not queues:
-        told = f" named {' or '.join(wanted.names)}" if wanted.names else ""
-        screen.line(piece(f"No queue of Celery or Dramatiq{told} on {place_of(state.broker)}."))
+        named = f" named {' or '.join(selection.names)}" if selection.names else ""
+        screen.line(piece(f"No queue of Celery or Dramatiq{named} on {place_of(state.broker)}."))
         return 1
     screen.table(queue_table(queues))
     screen.line(piece(queues_summary(state.broker, queues)))

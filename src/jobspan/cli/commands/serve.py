@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobspan.cli.environment import Environment
 from jobspan.cli.options import debug_option
 from jobspan.cli.terminal.sanitize import sanitize_line
-from jobspan.cli.world import Environment
 from jobspan.reading_settings import load_reading
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import click
 from jobspan.analysis.command import CommandStory
 from jobspan.analysis.job import JobStory
 from jobspan.backends.base import Backend, Match
+from jobspan.cli.environment import opened
 from jobspan.cli.options import ReadOptions, reading, reading_options
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import Column, Piece, Screen, Table, piece
 from jobspan.cli.terminal.short_ids import ShortIds
-from jobspan.cli.world import opened
 from jobspan.errors import UsageError
 from jobspan.questions.stories import Story, find, story
 
@@ -32,7 +32,7 @@ _SPANS = 200
 def command(context: click.Context, /, id_: str, limit: int, watch: bool, **options: Any) -> int:
     """The story of a command, a job or a trace; ID may be cut to a unique beginning."""
     how = reading(context, options)
-    with opened(how.world, how.place) as backend:
+    with opened(how.environment, how.place) as backend:
         matches = find(backend, id_.strip())
         if len(matches) != 1:
             return _no_single_match(id_, matches, how)
@@ -55,7 +55,7 @@ def _follow(backend: Backend, match: Match, how: ReadOptions) -> None:
         raise UsageError("saw --watch with a job, a trace or --json; expected the id of a command alone")
     from jobspan.cli.commands.watch import watch
 
-    watch(backend, match.id, how.world, Screen())
+    watch(backend, match.id, how.environment, Screen())
 
 
 def _print(found: Story, how: ReadOptions, ids: ShortIds, limit: int | None) -> None:

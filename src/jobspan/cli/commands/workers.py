@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from jobspan.brokers.base import BrokerReader, BrokerState, WorkerState
-from jobspan.cli.broker_options import Wanted, again_and_again, broker_options, opened_broker, watch_options
+from jobspan.cli.broker_options import QueueSelection, broker_options, opened_broker, show_repeatedly, watch_options
+from jobspan.cli.environment import Environment
 from jobspan.cli.options import debug_option
 from jobspan.cli.screens.broker_screen import place_of, say_notes, worker_table
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import CAUTION, Screen, piece
 from jobspan.cli.terminal.units import counted
-from jobspan.cli.world import Environment
 
 
 @click.command("workers")
@@ -27,13 +27,13 @@ def command(context: click.Context, /, watch: bool, every: float, as_json: bool,
 
     Exit codes: 0 found, 1 no worker, 2 wrong use or broker unreachable.
     """
-    with opened_broker(context.ensure_object(Environment), options) as (reader, wanted):
-        return again_and_again(lambda: _show(reader, wanted, as_json=as_json), watch=watch, every_s=every)
+    with opened_broker(context.ensure_object(Environment), options) as (reader, selection):
+        return show_repeatedly(lambda: _show(reader, selection, as_json=as_json), watch=watch, every_s=every)
 
 
-def _show(reader: BrokerReader, wanted: Wanted, *, as_json: bool) -> int:
+def _show(reader: BrokerReader, selection: QueueSelection, *, as_json: bool) -> int:
     state = reader.look()
-    workers = _wanted(state, wanted)
+    workers = _selected(state, selection)
     if as_json:
         from jobspan.cli.documents.broker_documents import workers_document
 
@@ -50,7 +50,9 @@ def _show(reader: BrokerReader, wanted: Wanted, *, as_json: bool) -> int:
     return 0 if workers else 1
 
 
-def _wanted(state: BrokerState, wanted: Wanted) -> tuple[WorkerState, ...] | None:
+def _selected(state: BrokerState, selection: QueueSelection) -> tuple[WorkerState, ...] | None:
     if state.workers is None:
         return None
-    return tuple(worker for worker in state.workers if not wanted.names or any(map(wanted.has, worker.queues or ())))
+    return tuple(
+        worker for worker in state.workers if not selection.names or any(map(selection.includes, worker.queues or ()))
+    )

@@ -64,8 +64,8 @@ def queues_document(state: BrokerState, queues: Sequence[QueueState]) -> str:
 
 def workers_document(state: BrokerState, workers: Sequence[WorkerState] | None) -> str:
     """Return the answer of ``workers --json``; workers null: the broker cannot tell."""
-    told = None if workers is None else rows(WORKER_KEYS, workers)
-    return document({**_broker(state.broker), "workers": told, "notes": state.notes})
+    found = None if workers is None else rows(WORKER_KEYS, workers)
+    return document({**_broker(state.broker), "workers": found, "notes": state.notes})
 
 
 def health_document(health: Health, broker: Broker, findings: Sequence[Finding]) -> str:

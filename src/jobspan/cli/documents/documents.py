@@ -42,8 +42,8 @@ def commands_document(commands: Iterable[CommandSeen], where: RunFilter) -> str:
 
 def groups_document(by: str, groups: Iterable[FailureGroup], counts: Counts, where: RunFilter) -> str:
     """Return the answer of ``failed --by … --json``."""
-    told = rows(GROUP_KEYS, groups)
-    return document({"by": by, "groups": told, "counts": row(COUNT_KEYS, counts), "filter": row(FILTER_KEYS, where)})
+    found = rows(GROUP_KEYS, groups)
+    return document({"by": by, "groups": found, "counts": row(COUNT_KEYS, counts), "filter": row(FILTER_KEYS, where)})
 
 
 def story_document(match: Match, story: CommandStory | JobStory | TraceStory) -> str:

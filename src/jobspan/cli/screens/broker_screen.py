@@ -41,8 +41,8 @@ def queues_summary(broker: Broker, queues: Sequence[QueueState]) -> str:
         "unacked": _total(queue.unacked for queue in queues),
         "dead": _total(queue.dead for queue in queues),
     }
-    told = ", ".join(f"{total} {state}" for state, total in totals.items() if total or state == "ready")
-    return f"{counted(len(queues), 'queue')} on {place_of(broker)}: {told}."
+    text = ", ".join(f"{total} {state}" for state, total in totals.items() if total or state == "ready")
+    return f"{counted(len(queues), 'queue')} on {place_of(broker)}: {text}."
 
 
 def place_of(broker: Broker) -> str:
@@ -75,7 +75,7 @@ def _verdict(health: Health, broker: Broker, findings: Sequence[Finding]) -> Lin
 
 
 def _queue_cells(queue: QueueState) -> list[Piece]:
-    nobody = bool(queue.ready) and queue.workers == 0
+    is_unserved = bool(queue.ready) and queue.workers == 0
     return [
         piece(queue.name),
         Piece(queue.framework.value, FINE),
@@ -84,7 +84,7 @@ def _queue_cells(queue: QueueState) -> list[Piece]:
         _number(queue.unacked),
         _number(queue.dead, CAUTION),
         Piece("" if queue.ready == 0 else duration(queue.oldest_s) or UNKNOWN),
-        _number(queue.workers, zero=FAILED if nobody else FINE),
+        _number(queue.workers, zero=FAILED if is_unserved else FINE),
     ]
 
 

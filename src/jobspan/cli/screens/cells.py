@@ -38,7 +38,7 @@ def run_cells(run: Run, clock: Clock, ids: ShortIds, *, slow: bool, peaks: bool)
     ran = duration(run.duration_s if run.end_ns else (clock.now_ns - run.start_ns) / 1e9)
     return {
         "when": Piece(clock.stamp(run.start_ns), style),
-        "id": piece(ids.of(run.job_id), style),
+        "id": piece(ids.short(run.job_id), style),
         "job": piece(run.job_name or "-", style),
         "queue": piece(run.queue or "-", style),
         "try": Piece(attempt(run), style),
@@ -46,8 +46,8 @@ def run_cells(run: Run, clock: Clock, ids: ShortIds, *, slow: bool, peaks: bool)
         "outcome": piece(ending_of(run), outcome_style(run)),
         "waited": Piece(duration(run.waited_s), style),
         "ran": Piece(ran, CAUTION if slow else style),
-        "peak" if peaks else "memory": Piece(memory_words(memory_of(run), peaks=peaks), style),
-        "command": piece(command_words(run.command_name, run.command_id, ids.of), style),
+        "peak" if peaks else "memory": Piece(memory_text(memory_of(run), peaks=peaks), style),
+        "command": piece(command_text(run.command_name, run.command_id, ids.short), style),
     }
 
 
@@ -70,18 +70,18 @@ def state_style(state: str) -> str:
     return PLAIN if state == RUNNING else CAUTION
 
 
-def memory_words(memory: Memory | None, *, peaks: bool) -> str:
+def memory_text(memory: Memory | None, *, peaks: bool) -> str:
     """Return ``2.1 GB``; in a column of peaks ``≥ 84 MB`` for what is none: the peak was at least that."""
     if memory is None:
         return ""
     return f"≥ {size(memory.bytes)}" if peaks and not memory.is_peak else size(memory.bytes)
 
 
-def command_words(name: str | None, command_id: str | None, cut: Callable[[str | None], str]) -> str:
+def command_text(name: str | None, command_id: str | None, cut: Callable[[str | None], str]) -> str:
     """Return ``import-orders 7f3a``; empty without a command."""
     return " ".join(part for part in (name, cut(command_id)) if part)
 
 
-def spread_words(spread: Spread | None) -> str:
+def spread_text(spread: Spread | None) -> str:
     """Return ``0.3 s / 0.9 s``; empty for None."""
     return f"{duration(spread.p50)} / {duration(spread.p95)}" if spread else ""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from jobspan import conventions as c
 from jobspan.analysis.command import CommandStory, JobFold
-from jobspan.analysis.failures import failure_words, outcome_words
+from jobspan.analysis.failures import failure_text, outcome_text
 from jobspan.analysis.seen import NOT_PUT, WAITING
 from jobspan.analysis.timeline import Timeline
-from jobspan.cli.screens.cells import memory_words, spread_words, state_style
+from jobspan.cli.screens.cells import memory_text, spread_text, state_style
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.sanitize import sanitize_line
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Column, Line, Piece, Screen, Table, piece
@@ -38,7 +38,7 @@ def command_lines(story: CommandStory, clock: Clock) -> list[Line]:
     """Return who it was, how it ended, and what became of the jobs it put."""
     lines: list[Line] = [[piece(story.name or "-", STRONG), Piece("  "), piece(story.id, FINE), *_ending(story, clock)]]
     if story.command and story.command.failure:
-        lines.append([Piece(f"{_INDENT}error "), piece(failure_words(story.command.failure), FAILED)])
+        lines.append([Piece(f"{_INDENT}error "), piece(failure_text(story.command.failure), FAILED)])
     lines.append(_put_line(story))
     if story.nested_states:
         nested = sum(story.nested_states.values())
@@ -75,14 +75,14 @@ def _ending(story: CommandStory, clock: Clock) -> list[Piece]:
         return [Piece("  "), Piece("its end was not seen: it still runs, or was killed", CAUTION)]
     parts = [f"{duration(command.duration_s)}", f"{clock.stamp(command.start_ns)} → {clock.stamp(command.end_ns)}"]
     parts += [f"host {command.host}"] if command.host else []
-    return [Piece("  "), exit_words(command), piece(", " + ", ".join(parts))]
+    return [Piece("  "), exit_piece(command), piece(", " + ", ".join(parts))]
 
 
-def exit_words(command: Command) -> Piece:
+def exit_piece(command: Command) -> Piece:
     """Return how a command ended: ``exit 0``, ``SIGTERM``, ``lost: SIGKILL``."""
     if command.exit_code is None:
-        told = [*(["lost"] if command.outcome == c.COMMAND_LOST else []), *filter(None, [command.exit_signal])]
-        return piece(": ".join(told), FAILED) if told else Piece("no exit code", CAUTION)
+        text = [*(["lost"] if command.outcome == c.COMMAND_LOST else []), *filter(None, [command.exit_signal])]
+        return piece(": ".join(text), FAILED) if text else Piece("no exit code", CAUTION)
     return Piece(f"exit {command.exit_code}", FAILED if command.exit_code else "")
 
 
@@ -102,7 +102,7 @@ def _put_line(story: CommandStory) -> Line:
 
 def _states(states: Mapping[str, int]) -> list[Piece]:
     order = sorted(states, key=lambda state: (_STATE_ORDER.index(state) if state in _STATE_ORDER else 9, state))
-    pieces = [Piece(f"{states[state]} {outcome_words(state)}", _state_style(state)) for state in order]
+    pieces = [Piece(f"{states[state]} {outcome_text(state)}", _state_style(state)) for state in order]
     return [part for one in pieces for part in (one, Piece(", "))][:-1]
 
 
@@ -118,18 +118,18 @@ def _fold_cells(fold: JobFold, *, peaks: bool) -> list[Piece]:
     return [
         Piece(tree + sanitize_line(fold.name)),
         Piece(str(fold.jobs)),
-        piece(_failed_words(fold.failed), FAILED),
+        piece(_failed_text(fold.failed), FAILED),
         Piece(str(fold.retries) if fold.retries else "", CAUTION),
-        Piece(spread_words(fold.waited)),
-        Piece(spread_words(fold.ran)),
-        Piece(memory_words(fold.memory, peaks=peaks)),
+        Piece(spread_text(fold.waited)),
+        Piece(spread_text(fold.ran)),
+        Piece(memory_text(fold.memory, peaks=peaks)),
     ]
 
 
-def _failed_words(failed: Mapping[str, int]) -> str:
+def _failed_text(failed: Mapping[str, int]) -> str:
     """Return ``1``, ``1 lost``, ``2, 1 lost``: a bare number is plainly failed."""
     return ", ".join(
-        str(count) if outcome == Outcome.FAILED else f"{count} {outcome_words(outcome)}"
+        str(count) if outcome == Outcome.FAILED else f"{count} {outcome_text(outcome)}"
         for outcome, count in sorted(failed.items(), key=lambda item: (item[0] != Outcome.FAILED, item[0]))
     )
 
@@ -137,8 +137,8 @@ def _failed_words(failed: Mapping[str, int]) -> str:
 def _next_steps(story: CommandStory, ids: ShortIds) -> list[str]:
     trace_id = story.command.trace_id if story.command else None
     ids.expect([story.id, trace_id, *(run.job_id for run in story.failed_runs[-1:])])
-    me = ids.of(story.id)
-    failing = [f"jobspan show {ids.of(run.job_id)} (a failed job)" for run in story.failed_runs[-1:] if run.job_id]
+    me = ids.short(story.id)
+    failing = [f"jobspan show {ids.short(run.job_id)} (a failed job)" for run in story.failed_runs[-1:] if run.job_id]
     failing += [f"jobspan failed --command {me}"] if story.failed_runs else []
-    trace = [f"jobspan show {ids.of(trace_id)} (the trace)"] if trace_id else []
+    trace = [f"jobspan show {ids.short(trace_id)} (the trace)"] if trace_id else []
     return [*failing, f"jobspan runs --command {me}", *trace]

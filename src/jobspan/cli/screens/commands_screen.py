@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobspan.backends.base import CommandSeen
-from jobspan.cli.screens.command_screen import exit_words
+from jobspan.cli.screens.command_screen import exit_piece
 from jobspan.cli.terminal.screen import CAUTION, FAILED, Column, Piece, Table, piece
 from jobspan.cli.terminal.short_ids import ShortIds
 from jobspan.cli.terminal.times import Clock
@@ -34,8 +34,8 @@ def command_table(commands: Sequence[CommandSeen], clock: Clock, ids: ShortIds) 
 def commands_summary(commands: Sequence[CommandSeen], window: str) -> str:
     """Return ``3 commands in the last hour put 41 jobs: 2 failed.``"""
     put, failed = sum(seen.put for seen in commands), sum(seen.failed for seen in commands)
-    told = f"{counted(len(commands), 'command')} {window} put {counted(put, 'job')}"
-    return f"{told}: {failed} failed." if failed else f"{told}."
+    text = f"{counted(len(commands), 'command')} {window} put {counted(put, 'job')}"
+    return f"{text}: {failed} failed." if failed else f"{text}."
 
 
 def progress_line(seen: CommandSeen, now_ns: int) -> list[Piece]:
@@ -57,9 +57,9 @@ def _cells(seen: CommandSeen, clock: Clock, ids: ShortIds) -> list[Piece]:
     own = seen.command
     return [
         Piece(clock.stamp(seen.start_ns)),
-        piece(ids.of(seen.id)),
+        piece(ids.short(seen.id)),
         piece(seen.name or "-"),
-        exit_words(own) if own else Piece("no end seen", CAUTION),
+        exit_piece(own) if own else Piece("no end seen", CAUTION),
         Piece(duration(own.duration_s) if own else ""),
         Piece(str(seen.put)),
         Piece(str(seen.done)),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobspan.analysis.failures import ending_of, failure_words, outcome_words
+from jobspan.analysis.failures import ending_of, failure_text, outcome_text
 from jobspan.analysis.job import JobStory
 from jobspan.analysis.seen import NOT_PUT
-from jobspan.cli.screens.cells import attempt, command_words, outcome_style, state_style
+from jobspan.cli.screens.cells import attempt, command_text, outcome_style, state_style
 from jobspan.cli.screens.run_screen import say_next
-from jobspan.cli.terminal.sanitize import tame_block
+from jobspan.cli.terminal.sanitize import sanitize_block
 from jobspan.cli.terminal.screen import FAILED, FINE, STRONG, Line, Piece, Screen, piece
 from jobspan.cli.terminal.short_ids import ShortIds
 from jobspan.cli.terminal.times import Clock
@@ -25,9 +25,9 @@ def print_job(screen: Screen, story: JobStory, clock: Clock, ids: ShortIds) -> N
     ids.expect([story.trace_id, story.job.command_id, *(ancestor.key for ancestor in story.ancestors)])
     screen.lines(job_lines(story, clock, ids))
     screen.lines(_stack(story))
-    steps = [f"jobspan show {ids.of(story.trace_id)} (the trace)"]
+    steps = [f"jobspan show {ids.short(story.trace_id)} (the trace)"]
     command_id = story.job.command_id
-    steps += [f"jobspan show {ids.of(command_id)} (the command)"] if command_id else []
+    steps += [f"jobspan show {ids.short(command_id)} (the command)"] if command_id else []
     say_next(screen, steps)
 
 
@@ -36,7 +36,7 @@ def job_lines(story: JobStory, clock: Clock, ids: ShortIds) -> Iterator[Line]:
     yield [piece(story.job.name, STRONG), Piece("  "), piece(story.job.key), Piece("  "), *_ending(story, clock)]
     run = story.newest
     if story.failure and not story.recovered:
-        yield [_label("error"), piece(failure_words(story.failure), FAILED)]
+        yield [_label("error"), piece(failure_text(story.failure), FAILED)]
     if run:
         yield from _labelled("where", _where(run))
         yield from _labelled("waited", _waits(run))
@@ -71,7 +71,7 @@ def _ending(story: JobStory, clock: Clock) -> list[Piece]:
     if run.end_ns is None:
         return [Piece(f"running for {duration((clock.now_ns - run.start_ns) / 1e9)}")]
     tries = f", try {attempt(run)}" if run.attempt > 1 or run.max_attempts else ""
-    return [Piece(f"{outcome_words(run.outcome)} after {duration(run.duration_s)}", outcome_style(run)), Piece(tries)]
+    return [Piece(f"{outcome_text(run.outcome)} after {duration(run.duration_s)}", outcome_style(run)), Piece(tries)]
 
 
 _WITHOUT_RUN = {"waiting": "waiting: no run of it was seen", "not put": "never put: its publish failed"}
@@ -119,8 +119,8 @@ def _try(run: Run, clock: Clock) -> list[Piece]:
 
 
 def _origin(story: JobStory, ids: ShortIds) -> str:
-    command = command_words(story.job.command_name, story.job.command_id, ids.of)
-    jobs = [f"{ancestor.name} {ids.of(ancestor.key)}" for ancestor in story.ancestors]
+    command = command_text(story.job.command_name, story.job.command_id, ids.short)
+    jobs = [f"{ancestor.name} {ids.short(ancestor.key)}" for ancestor in story.ancestors]
     publish = [f"publish {story.job.name}"] if story.publish else ["publish not seen"]
     return _STEP.join([*([command] if command else []), *jobs, *publish, "here"])
 
@@ -130,7 +130,7 @@ def _published(story: JobStory, clock: Clock) -> str:
     if publish is None:
         return ""
     again = f", {len(story.job.publishes) - 1} more for retries" if len(story.job.publishes) > 1 else ""
-    error = failure_words(publish.failure) or publish.error_type
+    error = failure_text(publish.failure) or publish.error_type
     failed = f", failed: {error}" if error else ""
     took = duration((publish.end_ns - publish.start_ns) / 1e9)
     return f"{clock.stamp(publish.start_ns)}, the publish took {took}{failed}{again}"
@@ -143,5 +143,5 @@ def _stack(story: JobStory) -> Iterator[Line]:
     yield []
     if story.failing and story.failing is not story.newest:
         yield [Piece(f"  try {attempt(story.failing)} raised", FINE)]
-    yield from ([Piece(f"  {line}")] for line in tame_block(stack.rstrip("\n")))
+    yield from ([Piece(f"  {line}")] for line in sanitize_block(stack.rstrip("\n")))
     yield []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobspan.analysis.failures import FailureGroup, outcome_words
+from jobspan.analysis.failures import FailureGroup, outcome_text
 from jobspan.analysis.slow import slow_runs
 from jobspan.backends.base import Counts
 from jobspan.cli.options import Query, ReadOptions
@@ -49,7 +49,7 @@ def group_table(by: str, groups: Sequence[FailureGroup], clock: Clock, ids: Shor
             *([] if by_job else [piece(", ".join(group.job_names))]),
             Piece(clock.stamp(group.first_ns)),
             Piece(clock.stamp(group.last_ns)),
-            piece(ids.of(group.newest.job_id)),
+            piece(ids.short(group.newest.job_id)),
         ]
         for group in reversed(groups)
     ]
@@ -74,8 +74,8 @@ def failed_summary(counts: Counts, window: str) -> list[Piece]:
 def runs_summary(counts: Counts, window: str) -> list[Piece]:
     """Return ``46 runs of 41 jobs in the last hour: 38 succeeded, 5 retried, 2 failed, 1 running.``"""
     outcomes = sorted(counts.by_outcome.items(), key=lambda item: (-item[1], OUTCOMES.index(item[0])))
-    told = ", ".join(f"{count} {outcome_words(outcome)}" for outcome, count in outcomes if count)
-    return [piece(f"{counted(counts.runs, 'run')} of {counted(counts.jobs, 'job')} {window}: {told}.")]
+    text = ", ".join(f"{count} {outcome_text(outcome)}" for outcome, count in outcomes if count)
+    return [piece(f"{counted(counts.runs, 'run')} of {counted(counts.jobs, 'job')} {window}: {text}.")]
 
 
 def say_next(screen: Screen, commands: Sequence[str]) -> None:
@@ -102,15 +102,15 @@ def say_cut(screen: Screen, shown: int, *, more: bool) -> None:
 
 def next_steps(run: Run, ids: ShortIds, others: Sequence[str]) -> list[str]:
     """Return commands that lead on from a run."""
-    steps = [f"jobspan show {ids.of(run.job_id)} (one job)"] if run.job_id else []
+    steps = [f"jobspan show {ids.short(run.job_id)} (one job)"] if run.job_id else []
     steps += others
-    return [*steps, f"jobspan show {ids.of(run.command_id)} (the command)"] if run.command_id else steps
+    return [*steps, f"jobspan show {ids.short(run.command_id)} (the command)"] if run.command_id else steps
 
 
-def say_nothing_found(screen: Screen, nothing: NothingFound, reading: ReadOptions, wanted: Query) -> None:
+def say_nothing_found(screen: Screen, nothing: NothingFound, reading: ReadOptions, query: Query) -> None:
     """Say what was looked for, and why nothing of it was there."""
-    looked_for = f"No {'failed jobs' if wanted.where.failed else 'runs'}"
-    looked_for += f" with {wanted.narrowed} {wanted.window}" if wanted.narrowed else f" {wanted.window}"
+    looked_for = f"No {'failed jobs' if query.where.failed else 'runs'}"
+    looked_for += f" with {query.narrowed} {query.window}" if query.narrowed else f" {query.window}"
     if nothing.jobs:
         screen.line(piece(f"{looked_for} ({counted(nothing.jobs, 'job')} ran)."))
     elif nothing.other_jobs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobspan.analysis.failures import failure_words
+from jobspan.analysis.failures import failure_text
 from jobspan.analysis.trace import TraceStory, TreeSpan
 from jobspan.cli.terminal.sanitize import sanitize_line
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Column, Line, Piece, Screen, Table, piece
@@ -64,4 +64,4 @@ def _branch(node: TreeSpan) -> str:
 def _error(span: Span) -> str:
     if not span.is_error:
         return ""
-    return failure_words(failure_of(span)) or span.status_message or "error"
+    return failure_text(failure_of(span)) or span.status_message or "error"

@@ -18,7 +18,7 @@ def sanitize_line(text: object) -> str:
     return _visible(_BLANKS.sub(" ", str(text)))
 
 
-def tame_block(text: object) -> tuple[str, ...]:
+def sanitize_block(text: object) -> tuple[str, ...]:
     """Return ``text`` as lines, each safe; tabs become four spaces."""
     lines = str(text).replace("\r\n", "\n").split("\n")
     return tuple(_visible(line.replace("\t", "    ").rstrip()) for line in lines)

@@ -93,9 +93,9 @@ class Table:
     def _narrowed(self, widths: list[int], columns: Sequence[Column], width: int | None) -> list[int]:
         if width is None:
             return widths
-        room = width - (sum(widths) + len(_GAP) * (len(widths) - 1) + len(self.indent))
+        spare = width - (sum(widths) + len(_GAP) * (len(widths) - 1) + len(self.indent))
         return [
-            max(wide + min(room, 0), min(wide, NARROWEST)) if column.flexible else wide
+            max(wide + min(spare, 0), min(wide, NARROWEST)) if column.flexible else wide
             for wide, column in zip(widths, columns, strict=True)
         ]
 

@@ -18,11 +18,11 @@ class ShortIds:
 
     def expect(self, ids: Iterable[str | None]) -> None:
         """Ask for all of these in one question."""
-        asked = list(dict.fromkeys(full for full in ids if full and full not in self._cut))
-        if asked:
-            self._cut |= self._shorten(asked)
+        unknown = list(dict.fromkeys(full for full in ids if full and full not in self._cut))
+        if unknown:
+            self._cut |= self._shorten(unknown)
 
-    def of(self, full: str | None) -> str:
+    def short(self, full: str | None) -> str:
         """Return the short form, at least four characters; whole where nothing shorter is safe, empty for None."""
         if not full:
             return ""

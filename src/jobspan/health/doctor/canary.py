@@ -38,7 +38,7 @@ class Canary:
     timeout_s: float
 
 
-def fly(canary: Canary, address: Address, backend: Backend, say: Callable[[str], None]) -> Iterator[Finding]:
+def run_canary(canary: Canary, address: Address, backend: Backend, say: Callable[[str], None]) -> Iterator[Finding]:
     """Yield each leg of the way; the one that fails is the last.
 
     Args:
@@ -55,7 +55,7 @@ def fly(canary: Canary, address: Address, backend: Backend, say: Callable[[str],
         before = library.taken_before(address)
         began_ns = time.time_ns()
         say(f"putting {c.CANARY_JOB} on {queue}")
-        job_id = library.put(address, queue, canary.timeout_s)
+        job_id = library.publish(address, queue, canary.timeout_s)
     except Exception as error:  # noqa: BLE001 - whatever the libraries and their transports raise
         seen = f"could not be put: {type(error).__name__}"
         yield critical(

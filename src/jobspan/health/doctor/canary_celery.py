@@ -12,32 +12,34 @@ from jobspan.brokers.address import Address
 _ANSWER_S = 1.0
 
 
-def queue_for(address: Address, wanted: str) -> tuple[str | None, str]:
+def queue_for(address: Address, requested: str) -> tuple[str | None, str]:
     """Return the queue, or None and why there is none."""
     with _app(address) as app:
-        asked = app.control.inspect(timeout=_ANSWER_S)
-        queues: dict[str, list[dict[str, Any]]] = asked.active_queues() or {}
-        registered: dict[str, list[str]] = asked.registered() or {}
+        inspect = app.control.inspect(timeout=_ANSWER_S)
+        queues: dict[str, list[dict[str, Any]]] = inspect.active_queues() or {}
+        registered: dict[str, list[str]] = inspect.registered() or {}
     takers: dict[str, set[str]] = {}
     for worker, taken in queues.items():
         for queue in taken:
             takers.setdefault(str(queue["name"]), set()).add(worker)
     if not takers:
         return None, "no Celery worker answers"
-    knowing = {worker for worker, jobs in registered.items() if any(job.split(" ")[0] == c.CANARY_JOB for job in jobs)}
-    safe = sorted(queue for queue, workers in takers.items() if workers <= knowing)
-    if wanted:
-        if wanted in safe:
-            return wanted, ""
-        strangers = ", ".join(sorted(takers.get(wanted, set()) - knowing))
+    informed = {worker for worker, jobs in registered.items() if any(job.split(" ")[0] == c.CANARY_JOB for job in jobs)}
+    safe = sorted(queue for queue, workers in takers.items() if workers <= informed)
+    if requested:
+        if requested in safe:
+            return requested, ""
+        uninformed = ", ".join(sorted(takers.get(requested, set()) - informed))
         return (
             None,
-            f"{strangers} takes from {wanted} and does not know it" if strangers else f"nobody takes from {wanted}",
+            f"{uninformed} takes from {requested} and does not know it"
+            if uninformed
+            else f"nobody takes from {requested}",
         )
     return (safe[0], "") if safe else (None, "on each queue there is a worker that does not know it")
 
 
-def put(address: Address, queue: str, timeout_s: float) -> str:
+def publish(address: Address, queue: str, timeout_s: float) -> str:
     """Publish it, declaring nothing; return its id. A worker drops it when it is too late."""
     with _app(address) as app:
         sent = app.send_task(c.CANARY_JOB, queue=queue, declare=[], expires=timeout_s, ignore_result=True, retry=False)
@@ -48,7 +50,7 @@ def taken_before(address: Address) -> int:
     """Return how many of them the workers have ever taken."""
     with _app(address) as app:
         stats: dict[str, dict[str, Any]] = app.control.inspect(timeout=_ANSWER_S).stats() or {}
-    return sum((said.get("total") or {}).get(c.CANARY_JOB, 0) for said in stats.values())
+    return sum((stats_of_worker.get("total") or {}).get(c.CANARY_JOB, 0) for stats_of_worker in stats.values())
 
 
 def is_taken(address: Address, _queue: str, _job_id: str, before: int) -> bool | None:

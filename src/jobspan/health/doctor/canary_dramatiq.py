@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from dramatiq import Broker
 
 
-def queue_for(address: Address, wanted: str) -> tuple[str | None, str]:
+def queue_for(address: Address, requested: str) -> tuple[str | None, str]:
     """Return the queue, or None and why there is none."""
-    if wanted not in ("", c.CANARY_QUEUE):
-        return None, f"nobody can tell whether all who take from {wanted} know it; it is only put on {c.CANARY_QUEUE}"
+    if requested not in ("", c.CANARY_QUEUE):
+        return (
+            None,
+            f"nobody can tell whether all who take from {requested} know it; it is only put on {c.CANARY_QUEUE}",
+        )
     takers = _consumers(address) if address.system == RABBITMQ else _online(address)
     return (c.CANARY_QUEUE, "") if takers else (None, f"no Dramatiq worker takes from {c.CANARY_QUEUE}")
 
 
-def put(address: Address, queue: str, _timeout_s: float) -> str:
+def publish(address: Address, queue: str, _timeout_s: float) -> str:
     """Publish it; return its id. One that is late does nothing either."""
     from dramatiq import Message
 

@@ -39,12 +39,12 @@ def versions() -> Iterator[Finding]:
     """Yield for each library whether its version is supported."""
     from packaging.requirements import Requirement
 
-    wanted = {
+    required = {
         need.name: need
         for need in map(Requirement, requires("jobspan") or ())
         if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in _EXTRAS)
     }
-    for name, need in wanted.items():
+    for name, need in required.items():
         found = _version(name)
         if found is None and name in ("celery", "dramatiq"):
             yield unknown("version", f"{name} is not installed here", "install it here if your workers use it")
@@ -103,13 +103,13 @@ def _loaded(entry: EntryPoint) -> Finding | None:
 
 
 def _beside(name: str, disabled: set[str], *, coexist: bool) -> Finding:
-    ours = _SET_ASIDE.get(name)
-    if ours is None or ours in disabled:
+    replacement = _SET_ASIDE.get(name)
+    if replacement is None or replacement in disabled:
         return fine("instrumentation", f"{name} loads")
     if coexist:
         remedy = f"unset OTEL_PYTHON_JOBSPAN_COEXIST, or add {name} to {_DISABLED}"
-        return warning("instrumentation", f"{name} and {ours} both load: spans come twice", remedy)
-    return fine("instrumentation", f"{name} is set aside while {ours} is on")
+        return warning("instrumentation", f"{name} and {replacement} both load: spans come twice", remedy)
+    return fine("instrumentation", f"{name} is set aside while {replacement} is on")
 
 
 def _version(name: str) -> str | None:

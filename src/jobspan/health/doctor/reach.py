@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any
 
-from jobspan.backends.base import Backend, HearsDrops, RunFilter
+from jobspan.backends.base import Backend, ReportsDrops, RunFilter
 from jobspan.brokers.base import BrokerReader
 from jobspan.errors import BackendError, BrokerError, MissingExtra
 from jobspan.health.doctor import critical, fine, unknown, warning
@@ -49,46 +49,46 @@ def backend(opened: Backend, place: str) -> Finding:
         BackendError: it cannot.
     """
     newest = opened.runs(RunFilter(limit=1))
-    dropped = opened.dropped() if isinstance(opened, HearsDrops) else {}
+    dropped = opened.dropped() if isinstance(opened, ReportsDrops) else {}
     if dropped:
-        told = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
-        return warning("backend", f"telemetry was dropped in the last hour: {told}", "see the log of its sender")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+        return warning("backend", f"telemetry was dropped in the last hour: {reasons}", "see the log of its sender")
     return fine("backend", f"{place} answers{'' if newest else '; it holds no run yet'}")
 
 
-def unreadable(error: BackendError) -> Finding:
+def backend_unreadable(error: BackendError) -> Finding:
     """Return that the backend cannot be read."""
     return critical("backend", _without_user(error), "start jobspan serve, or name another: --backend, --store")
 
 
-def unasked() -> Finding:
+def backend_not_named() -> Finding:
     """Return that there is none to ask."""
     return unknown("backend", "none is named and there is no store", "name one with --backend or --store")
 
 
-def _answers(signal: str, exporter: str, spoken: str) -> Finding:
+def _answers(signal: str, exporter: str, protocol_name: str) -> Finding:
     found = next(iter(entry_points(group=f"opentelemetry_{signal}_exporter", name=exporter)), None)
     if found is None:
         return critical("collector", f"is not asked: {exporter} is not installed", "pip install 'jobspan[otlp]'")
-    with _heard() as said:
+    with _captured_logs() as messages:
         try:
             sender: Any = found.load()(timeout=_ANSWER_S)
             is_sent = sender.export(_nothing(signal)).name == "SUCCESS"
             sender.shutdown()
         except Exception as error:  # noqa: BLE001 - whatever an exporter's setup raises
             is_sent = False
-            said.append(f"{type(error).__name__}: {error}")
+            messages.append(f"{type(error).__name__}: {error}")
     if is_sent:
-        return fine("collector", f"takes {signal} over {spoken}")
-    why = _without_user(said[-1]) if said else "it did not answer"
-    seen = f"does not take {signal} over {spoken}: {why}"
+        return fine("collector", f"takes {signal} over {protocol_name}")
+    why = _without_user(messages[-1]) if messages else "it did not answer"
+    seen = f"does not take {signal} over {protocol_name}: {why}"
     if signal == "traces":
         return critical("collector", seen, "check that it runs, and OTEL_EXPORTER_OTLP_ENDPOINT and _PROTOCOL")
     return warning("collector", seen, f"where it takes none set OTEL_{signal.upper()}_EXPORTER=none")
 
 
-def _without_user(said: object) -> str:
-    return _USER_OF_URL.sub("//", str(said))
+def _without_user(messages: object) -> str:
+    return _USER_OF_URL.sub("//", str(messages))
 
 
 def _nothing(signal: str) -> Any:
@@ -100,19 +100,19 @@ def _nothing(signal: str) -> Any:
 
 
 @contextmanager
-def _heard() -> Iterator[list[str]]:
+def _captured_logs() -> Iterator[list[str]]:
     """Collect what exporters log of a failure instead of raising it."""
-    said: list[str] = []
+    messages: list[str] = []
 
-    class Ear(logging.Handler):
+    class Capture(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            messages.append(record.getMessage())
 
-    log, ear = logging.getLogger("opentelemetry.exporter"), Ear(logging.WARNING)
+    log, capture = logging.getLogger("opentelemetry.exporter"), Capture(logging.WARNING)
     propagates, log.propagate = log.propagate, False
-    log.addHandler(ear)
+    log.addHandler(capture)
     try:
-        yield said
+        yield messages
     finally:
-        log.removeHandler(ear)
+        log.removeHandler(capture)
         log.propagate = propagates

@@ -79,22 +79,22 @@ def parse_json(signal: str, body: bytes) -> Message:
     return request
 
 
-def _object(said: Any) -> dict[str, Any]:
-    if not isinstance(said, dict):
+def _object(content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
         # An empty list would pass for one.
-        raise TypeError(f"expected an object, not {type(said).__name__}")
-    return {key: _with_base64_ids(value) for key, value in said.items()}
+        raise TypeError(f"expected an object, not {type(content).__name__}")
+    return {key: _with_base64_ids(value) for key, value in content.items()}
 
 
 _IDS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
 
 
-def _with_base64_ids(said: Any) -> Any:
-    if isinstance(said, list):
-        return [_with_base64_ids(item) for item in said]
-    if not isinstance(said, dict):
-        return said
-    return {key: _base64(value) if key in _IDS else _with_base64_ids(value) for key, value in said.items()}
+def _with_base64_ids(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_with_base64_ids(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {key: _base64(value) if key in _IDS else _with_base64_ids(value) for key, value in content.items()}
 
 
 def _base64(hex_text: Any) -> str:

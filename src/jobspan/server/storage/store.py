@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from jobspan.backends.store.file import StoreIsHeld, unopened
+from jobspan.backends.store.file import StoreIsLocked, unopened
 from jobspan.backends.store.rows import Row, SpanKey, key_of
 from jobspan.backends.store.schema import COLUMNS, CONTENT_COLUMNS, EXCEPTION_COLUMNS, HEADS, create
 from jobspan.errors import BackendError, UsageError
@@ -180,7 +180,7 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(path), config={"autoinstall_known_extensions": "false"})
     except (duckdb.Error, OSError) as error:
         found = unopened(path, error)
-        hint = "; name another file with --store" if isinstance(found, StoreIsHeld) else ""
+        hint = "; name another file with --store" if isinstance(found, StoreIsLocked) else ""
         raise UsageError(f"{found}{hint}") from error
     try:
         create(connection)

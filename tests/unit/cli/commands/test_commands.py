@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from jobspan import conventions as c
 from jobspan.cli.app import jobspan
-from jobspan.cli.world import Environment
+from jobspan.cli.environment import Environment
 from unit.cli.sample import NOW, night
 from unit.cli.twin import Twin
 from unit.cli.typing_at import typed
@@ -63,8 +63,8 @@ def watched() -> Callable[..., list[str]]:
         def pause(_: float) -> None:
             twin.__init__(spans[: next(rest)])  # type: ignore[misc]  # the same backend, with more in it
 
-        world = Environment(open_backend=lambda _store, _url: twin, now_ns=lambda: NOW, pause=pause, environ={})
-        out = CliRunner().invoke(jobspan, ("show", "7f3a", "--watch"), obj=world).stdout.splitlines()
+        environment = Environment(open_backend=lambda _store, _url: twin, now_ns=lambda: NOW, pause=pause, environ={})
+        out = CliRunner().invoke(jobspan, ("show", "7f3a", "--watch"), obj=environment).stdout.splitlines()
         return out[: next(number for number, line in enumerate(out) if line.startswith("import-orders"))]
 
     return follow

@@ -107,10 +107,10 @@ Next: jobspan runs --store {store} (in another terminal) · Ctrl-C stops this.
 @pytest.mark.parametrize("where", ["--store", "--backend"])
 def test_a_running_server_is_asked_for_its_store(where: str, serving: Serving, store: Path) -> None:
     given = str(store) if where == "--store" else serving.http
-    asked = _jobspan("show", "030f", "--utc", where, given)
-    out, err = asked.communicate(timeout=60)
+    read_query = _jobspan("show", "030f", "--utc", where, given)
+    out, err = read_query.communicate(timeout=60)
     out = re.sub("(Mar 01|2026-03-01) ", "", out).replace(f" {where} {given}", "")
-    assert Seen(asked.returncode, out, err) == typed("show", "030f", "--utc", backend=Twin(night().spans))
+    assert Seen(read_query.returncode, out, err) == typed("show", "030f", "--utc", backend=Twin(night().spans))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -129,9 +129,9 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_2(serving: Serving, tmp_
 
 
 def test_a_server_that_does_not_answer_is_one_line_and_exit_code_2() -> None:
-    asked = _jobspan("failed", "--backend", "http://127.0.0.1:9")
-    out, err = asked.communicate(timeout=60)
-    assert (asked.returncode, out, err.count("\n")) == (2, "", 1)
+    read_query = _jobspan("failed", "--backend", "http://127.0.0.1:9")
+    out, err = read_query.communicate(timeout=60)
+    assert (read_query.returncode, out, err.count("\n")) == (2, "", 1)
     assert "127.0.0.1:9" in err
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jobspan.cli.app import jobspan
 from jobspan.cli.documents.broker_documents import BROKER_KEYS, FINDING_KEYS, QUEUE_KEYS, WORKER_KEYS
-from jobspan.cli.world import Environment
+from jobspan.cli.environment import Environment
 from jobspan.errors import BackendError
 from unit.cli.sample import NOW, night
 from unit.cli.twin import Twin
@@ -29,14 +29,14 @@ def typed(*words: str, broker: TwinBroker | None = None, backend: Any = None, **
             raise backend
         return backend  # type: ignore[no-any-return]  # the test's own
 
-    world = Environment(
+    environment = Environment(
         open_backend=open_backend,
         open_broker=lambda *_: broker or TwinBroker(),
         has_default_store=lambda: backend is not None,
         now_ns=lambda: NOW,
         environ={"JOBSPAN_BROKER": URL, **environ},
     )
-    result = CliRunner().invoke(jobspan, words, obj=world)
+    result = CliRunner().invoke(jobspan, words, obj=environment)
     return Seen(result.exit_code, result.stdout, result.stderr)
 
 

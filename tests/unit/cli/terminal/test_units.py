@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobspan.cli.terminal.sanitize import sanitize_line, tame_block
+from jobspan.cli.terminal.sanitize import sanitize_block, sanitize_line
 from jobspan.cli.terminal.units import counted, duration, size
 
 
@@ -63,4 +63,4 @@ def test_control_and_direction_characters_become_their_codes() -> None:
 
 
 def test_a_block_keeps_its_lines_and_nothing_else() -> None:
-    assert tame_block("one\r\n\ttwo\x1b[2J  \n\rthree") == ("one", r"    two\x1b[2J", r"\rthree")
+    assert sanitize_block("one\r\n\ttwo\x1b[2J  \n\rthree") == ("one", r"    two\x1b[2J", r"\rthree")

@@ -95,9 +95,9 @@ def place(store: str | None, url: str | None, environ: Mapping[str, str]) -> Pla
 
 
 @contextmanager
-def opened(world: Environment, where: Place) -> Iterator[Backend]:
+def opened(environment: Environment, where: Place) -> Iterator[Backend]:
     """Open a backend, and close it at the end."""
-    backend = world.open_backend(Path(where.store).expanduser() if where.store else None, where.url)
+    backend = environment.open_backend(Path(where.store).expanduser() if where.store else None, where.url)
     try:
         yield backend
     finally:
