@@ -55,12 +55,15 @@ def redo_on_interrupt(hook: F) -> F:
         try:
             return hook(*args, **kwargs)
         except BaseException as error:
-            if is_interrupt(error):
-                safe(*args, **kwargs)
-                raise
-            if raises:
-                raise
-            _swallow(hook, error)
+            if not is_interrupt(error):
+                if raises:
+                    raise
+                _swallow(hook, error)
+                return None
+            interrupt = error
+        # Outside the except block: hooks look at sys.exc_info() for how a run ended.
+        safe(*args, **kwargs)
+        raise interrupt
 
     return call  # type: ignore[return-value]  # same signature as the hook
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,12 @@ class Patches:
         mine = wrapt.FunctionWrapper(getattr(owner, name) if before is _ABSENT else before, wrapper)
         setattr(owner, name, mine)
         self._undo.append(lambda: _restore(owner, name, mine, before))
+
+    def connect(self, signal: Any, hook: Callable[..., Any]) -> None:
+        """Connect a hook to a signal that is like Celery's and Django's."""
+        uid = f"jobspan-{hook.__qualname__}"
+        signal.connect(hook, weak=False, dispatch_uid=uid)
+        self.on_undo(partial(signal.disconnect, dispatch_uid=uid))
 
     def on_undo(self, step: Callable[[], None]) -> None:
         """Do this too when the patches are taken back."""

@@ -27,8 +27,8 @@ class Schedule(NamedTuple):
 current_schedule: ContextVar[Schedule | None] = ContextVar("jobspan-schedule", default=None)
 
 
-def install_apscheduler(patches: Patches) -> None:
-    """Stand around the run of a job, in every executor of APScheduler 3."""
+def install(patches: Patches) -> None:
+    """Wrap the run of a job, in every executor of APScheduler 3."""
     when_imported("apscheduler.executors.base", lambda module: _patch_executors(module, patches), patches)
 
 

@@ -127,7 +127,7 @@ def test_hooks_that_cannot_be_connected_are_logged_and_taken_back(
     def connect(*_: Any) -> None:
         raise RuntimeError("changed")
 
-    monkeypatch.setattr("jobspan.instrumentors.celery.run_hooks.connect", connect)
+    monkeypatch.setattr("jobspan.instrumentors.celery.run_hooks.install", connect)
     with caplog.at_level(logging.WARNING):
         instrumentation.on(CeleryInstrumentor())
     assert [record.getMessage() for record in caplog.records] == [

@@ -301,7 +301,7 @@ def test_a_run_of_celery_that_is_taken_for_another_is_seen(
 ) -> None:
     instrumentation.on(CeleryInstrumentor())
     truth = celery_run(instrumentation, CELERY_RUNS[change], learned=False)
-    monkeypatch.setattr(run_hooks, "key_of_run", lambda *_: "all are alike")
+    monkeypatch.setattr(run_hooks, "_key_of", lambda *_: "all are alike")
     assert celery_run(instrumentation, CELERY_RUNS[change], learned=True) != truth
 
 
@@ -311,8 +311,8 @@ def test_a_publish_of_celery_that_is_taken_for_another_is_seen(
 ) -> None:
     instrumentation.on(CeleryInstrumentor())
     truth = celery_publish(instrumentation, CELERY_PUBLISHES[change], learned=False)
-    monkeypatch.setattr(publish_hooks, "key_of_publish", lambda *_: "all are alike")
-    monkeypatch.setattr(publish_hooks, "passes_simply", lambda *_: True)
+    monkeypatch.setattr(publish_hooks, "_key_of", lambda *_: "all are alike")
+    monkeypatch.setattr(publish_hooks, "is_simple", lambda *_: True)
     assert celery_publish(instrumentation, CELERY_PUBLISHES[change], learned=True) != truth
 
 

@@ -16,7 +16,7 @@ from library.conftest import Instrumentation
 from support.soft_limits import interrupt_at
 
 app = Celery("soft", broker="memory://", set_as_current=False)
-PUBLISHING = "/jobspan/instrumentors/celery/publish_hooks"
+PUBLISHING = "/jobspan/instrumentors/"
 
 
 @pytest.fixture(autouse=True)

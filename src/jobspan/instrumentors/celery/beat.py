@@ -6,18 +6,14 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from jobspan.instrumentors.patches import Patches, when_imported
+from jobspan.instrumentors.patches import Patches
 from jobspan.instrumentors.schedules import Schedule, current_schedule, text_of
 
 
-def install_beat(patches: Patches) -> None:
-    """Stand around the sending of an entry, for all schedulers of Celery beat."""
-
-    def patch(module: ModuleType) -> None:
-        for name in ("apply_entry", "apply_async"):
-            patches.wrap(module.Scheduler, name, _send_entry)
-
-    when_imported("celery.beat", patch, patches)
+def install(beat: ModuleType, patches: Patches) -> None:
+    """Wrap the sending of an entry, for all schedulers of Celery beat."""
+    for name in ("apply_entry", "apply_async"):
+        patches.wrap(beat.Scheduler, name, _send_entry)
 
 
 def _send_entry(wrapped: Callable[..., Any], scheduler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

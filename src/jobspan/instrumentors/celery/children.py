@@ -3,62 +3,70 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
-from jobspan.events import ProcessEnded, Sink, WatchEnded, WatchStarted
-from jobspan.flight.watch import Watch
+from jobspan.events import Sink
 from jobspan.instrumentors.celery.outcomes import runs_again_when_lost
-from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
+
+if TYPE_CHECKING:
+    from jobspan.instrumentors.task_library.child_watch import ChildWatch
+
+
+def install(sink: Sink, patches: Patches) -> None:
+    """Connect the hooks of the main process; its pools are wrapped when a worker imports them."""
+    children = Children(sink)
+    patches.connect(signals.celeryd_init, children.worker_begins)
+    patches.connect(signals.worker_shutdown, children.worker_ends)
+
+    def pools(module: Any) -> None:
+        patches.wrap(module.Pool, "_create_worker_process", children.created)
+        patches.wrap(module.Pool, "process_flush_queues", children.reaped)
+
+    def asynchronous_pools(module: Any) -> None:
+        patches.wrap(module.AsynPool, "process_flush_queues", children.reaped)
+
+    when_imported("billiard.pool", pools, patches)
+    when_imported("celery.concurrency.asynpool", asynchronous_pools, patches)
 
 
 class Children:
-    """Tells the sink of the children's deaths: at once by the kernel, else when Celery reaps them."""
+    """Reports the children's deaths to the sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._watch = Watch(self._died)
+        self._made: ChildWatch | None = None
 
-    @guarded
+    @property
+    def _watch(self) -> ChildWatch:
+        if self._made is None:
+            # Programs that only publish start without it: tests/library/cost/test_start_up.py counts their modules.
+            from jobspan.instrumentors.task_library.child_watch import ChildWatch
+
+            self._made = ChildWatch(self._sink, _is_final, _is_asked_to)
+        return self._made
+
     def worker_begins(self, **_: Any) -> None:
         """Take ``celeryd_init``."""
-        self._sink(WatchStarted())
+        self._watch.begin()
 
-    @guarded
     def worker_ends(self, **_: Any) -> None:
         """Take ``worker_shutdown``: the children have been joined."""
-        self._sink(WatchEnded(_is_final))
+        self._watch.end()
 
     def created(self, wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``Pool._create_worker_process``, through which every child comes."""
+        """Wrap ``Pool._create_worker_process``, through which every child comes."""
         process = wrapped(*args, **kwargs)
-        self._watched(process)
+        self._watch.add(process)
         return process
 
     def reaped(self, wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``Pool.process_flush_queues``, called before a replacement is made; and of living children."""
-        self._seen(*args, **kwargs)
+        """Wrap ``Pool.process_flush_queues``, called before a replacement is made; and with living children."""
+        self._watch.reaped(*args, **kwargs)
         return wrapped(*args, **kwargs)
-
-    @guarded
-    def _watched(self, process: Any) -> None:
-        self._watch.add(process.pid)
-
-    @guarded
-    def _seen(self, process: Any, *_: Any, **__: Any) -> None:
-        if process.exitcode is not None:
-            self._died(process.pid, process.exitcode)
-
-    @guarded
-    def _died(self, pid: int, exit_code: int | None) -> None:
-        # A supervisor may signal all processes of a worker: systemd does.
-        is_asked_to = exit_code == -signal.SIGTERM and _is_stopping()
-        self._sink(ProcessEnded(pid, exit_code, time.time_ns(), _is_final, is_asked_to))
 
 
 def memory_limit_bytes() -> int | None:
@@ -79,27 +87,9 @@ def _is_final(job_id: str) -> bool | None:
     return None if request is None else not runs_again_when_lost(request.task, request._context.retries)  # noqa: SLF001
 
 
-def _is_stopping() -> bool:
+def _is_asked_to(exit_code: int | None) -> bool:
+    """Say whether a child was told to leave because its worker stops: systemd signals all processes of a worker."""
     from celery.worker import state
 
-    return any(asked is not None and asked is not False for asked in (state.should_stop, state.should_terminate))
-
-
-def keep(children: Children, patches: Patches) -> None:
-    """Connect the hooks of the main process; its modules are patched when a worker imports them."""
-    for heard, hook in (
-        (signals.celeryd_init, children.worker_begins),
-        (signals.worker_shutdown, children.worker_ends),
-    ):
-        heard.connect(hook, weak=False, dispatch_uid=f"jobspan-children-{heard.name}")
-        patches.on_undo(partial(heard.disconnect, dispatch_uid=f"jobspan-children-{heard.name}"))
-
-    def pools(module: Any) -> None:
-        patches.wrap(module.Pool, "_create_worker_process", children.created)
-        patches.wrap(module.Pool, "process_flush_queues", children.reaped)
-
-    def asynchronous_pools(module: Any) -> None:
-        patches.wrap(module.AsynPool, "process_flush_queues", children.reaped)
-
-    when_imported("billiard.pool", pools, patches)
-    when_imported("celery.concurrency.asynpool", asynchronous_pools, patches)
+    is_stopping = any(flag is not None and flag is not False for flag in (state.should_stop, state.should_terminate))
+    return exit_code == -signal.SIGTERM and is_stopping

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar
 
 from jobspan.events import JobSink
 from jobspan.instrumentors.base import LibraryInstrumentor
 from jobspan.instrumentors.celery.workarounds.green_pools import warn_of_a_stall
-from jobspan.instrumentors.patches import Patches
+from jobspan.instrumentors.patches import Patches, when_imported
 from jobspan.recording.safety.interrupts import register_interrupt
 
 
@@ -38,30 +39,27 @@ class CeleryInstrumentor(LibraryInstrumentor):
     def _hook(self, module: ModuleType, sink: JobSink, patches: Patches) -> None:
         from billiard.exceptions import SoftTimeLimitExceeded
 
-        from jobspan.instrumentors.celery import batch_hooks
-        from jobspan.instrumentors.celery.beat import install_beat
-        from jobspan.instrumentors.celery.children import Children, keep
-        from jobspan.instrumentors.celery.main_process import MainProcess, watch
-        from jobspan.instrumentors.celery.publish_hooks import PublishHooks
-        from jobspan.instrumentors.celery.run_hooks import OpenRunEnds, connect
+        from jobspan.instrumentors import schedules
+        from jobspan.instrumentors.celery import batch_hooks, children, main_process, publish_hooks, run_hooks
         from jobspan.instrumentors.celery.workarounds import foreign_handlers, open_descriptors
-        from jobspan.instrumentors.schedules import install_apscheduler
 
         register_interrupt(SoftTimeLimitExceeded)
-        publishing = PublishHooks(sink)
         batch_hooks.install(sink, patches)
-        open_descriptors.keep_open(patches)
-        install_beat(patches)
-        install_apscheduler(patches)
-        patches.wrap(module.Celery, "send_task", publishing.send_task)
-        last_ends = OpenRunEnds(sink)
-        patches.on_undo(last_ends.stop_when_drained)
-        patches.on_undo(connect(sink, publishing))
-        patches.on_undo(last_ends.hear)
-        foreign_handlers.stand_around(patches)
-        watch(MainProcess(sink), patches)
-        keep(Children(sink), patches)
+        open_descriptors.install(patches)
+        when_imported("celery.beat", partial(_install_beat, patches=patches), patches)
+        schedules.install(patches)
+        publish_hooks.install(sink, module.Celery, patches)
+        run_hooks.install(sink, patches)
+        foreign_handlers.install(patches)
+        main_process.install(sink, patches)
+        children.install(sink, patches)
         if self._settings.canary:
             from jobspan.instrumentors.celery import canary
 
             canary.register(patches)
+
+
+def _install_beat(module: ModuleType, *, patches: Patches) -> None:
+    from jobspan.instrumentors.celery import beat
+
+    beat.install(module, patches)

@@ -1,7 +1,7 @@
-"""What only the main process of a worker knows → told runs: jobs that never ran, and runs cut off by a signal.
+"""What only the main process of a worker knows → events: jobs that never ran, and runs cut off by a signal.
 
-A child that unwinds from a signal of the main process keeps silent (see ``signals``), so each of these is told here,
-once. In pools without children (threads, solo, gevent) the run itself tells its end.
+A child that unwinds from a signal of the main process does not report its run (see ``run_hooks``), so each of these is
+reported here, once. In pools without children (threads, solo, gevent) the run itself reports its end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from celery import signals
 from celery.exceptions import NotRegistered, TimeLimitExceeded
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, RunLost, Sink
+from jobspan.events import RunLost, Sink
 from jobspan.instrumentors.celery.mapping import (
     RECEIVED,
     broker_of,
@@ -30,18 +30,40 @@ from jobspan.instrumentors.celery.mapping import (
 )
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
-from jobspan.jobs import Outcome
+from jobspan.jobs import Job, Outcome
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
     from celery.worker.request import Request
 
 _NOT_DEADLY = frozenset({signal.SIGINT, getattr(signal, "SIGUSR1", None)})
-"""Of these a child ignores the first and takes the second for a soft time limit: it goes on to tell its run."""
+"""Of these a child ignores the first and takes the second for a soft time limit: it goes on and reports its run."""
+
+
+def install(sink: Sink, patches: Patches) -> None:
+    """Connect the hooks of the main process; its modules are wrapped when a worker imports them."""
+    main = MainProcess(sink)
+    patches.connect(signals.task_received, main.received)
+    patches.connect(signals.task_unknown, main.unknown)
+    patches.connect(signals.task_rejected, main.rejected)
+
+    def requests(module: Any) -> None:
+        patches.wrap(module.Request, "terminate", main.terminate)
+        patches.wrap(module.Request, "cancel", main.cancel)
+        patches.wrap(module.Request, "_announce_revoked", main.announce_revoked)
+        patches.wrap(module.Request, "_announce_cancelled", main.announce_cancelled)
+        patches.wrap(module.Request, "on_timeout", main.on_timeout)
+        patches.wrap(module.Request, "reject", main.reject)
+
+    def consumer(module: Any) -> None:
+        patches.wrap(module.Consumer, "on_decode_error", main.on_decode_error)
+
+    _patch("celery.worker.request", requests, patches)
+    _patch("celery.worker.consumer.consumer", consumer, patches)
 
 
 class MainProcess:
-    """Tells the sink what the main process of a worker alone knows."""
+    """Reports to the sink what the main process of a worker alone knows."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -61,41 +83,41 @@ class MainProcess:
 
     @guarded
     def rejected(self, sender: Any = None, message: Any = None, exc: Any = None, **_: Any) -> None:
-        """Take ``task_rejected``: no task message, or one that says nonsense."""
+        """Take ``task_rejected``: no task message, or one with unreadable fields."""
         self._unroutable(sender, message, c.ERROR_UNDECODABLE, exc)
 
     def on_decode_error(
         self, wrapped: Callable[..., Any], consumer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``Consumer.on_decode_error``, which no signal tells of."""
+        """Wrap ``Consumer.on_decode_error``, which no signal announces."""
         self._undecodable(consumer, *args, **kwargs)
         return wrapped(*args, **kwargs)
 
     def terminate(
         self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``Request.terminate``, which announces it only after the signal is sent."""
+        """Wrap ``Request.terminate``, which announces it only after the signal is sent."""
         self._terminated(request, *args, **kwargs)
         return wrapped(*args, **kwargs)
 
     def cancel(
         self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``Request.cancel``, which announces it only after the signal is sent."""
+        """Wrap ``Request.cancel``, which announces it only after the signal is sent."""
         self._cut_off(request, Outcome.INTERRUPTED, final=request.acknowledged, at_ns=time.time_ns())
         return wrapped(*args, **kwargs)
 
     def announce_revoked(
         self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``Request._announce_revoked``."""
+        """Wrap ``Request._announce_revoked``."""
         self._revoked(request, *args, **kwargs)
         return wrapped(*args, **kwargs)
 
     def announce_cancelled(
         self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``Request._announce_cancelled``: the worker shuts down or lost its broker."""
+        """Wrap ``Request._announce_cancelled``: the worker shuts down or lost its broker."""
         # A message acknowledged early is gone; any other is delivered again.
         self._cut_off(request, Outcome.INTERRUPTED, final=request.acknowledged, at_ns=time.time_ns())
         return wrapped(*args, **kwargs)
@@ -103,14 +125,14 @@ class MainProcess:
     def reject(
         self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``Request.reject`` and remember whether the message goes back."""
+        """Wrap ``Request.reject`` and remember whether the message goes back."""
         self._noted(request, *args, **kwargs)
         return wrapped(*args, **kwargs)
 
     def on_timeout(
         self, wrapped: Callable[..., Any], request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``Request.on_timeout``, which comes after ``on_failure`` of the same hard limit."""
+        """Wrap ``Request.on_timeout``, which comes after ``on_failure`` of the same hard limit."""
         at_ns = time.time_ns()
         try:
             return wrapped(*args, **kwargs)
@@ -151,7 +173,7 @@ class MainProcess:
     def _cut_off(
         self, request: Request, outcome: Outcome, *, final: bool, at_ns: int, error: BaseException | None = None
     ) -> None:
-        if not self._has_children or not request.time_start or not _first_reported(request):
+        if not self._has_children or not request.time_start or not _first_report(request):
             return
         context = request._context  # noqa: SLF001 - what Celery gives to its own signals
         self._sink(
@@ -173,68 +195,26 @@ class MainProcess:
         )
 
     def _never_ran(self, request: Request, outcome: Outcome) -> None:
-        if not _first_reported(request):
+        if not _first_report(request):
             return
         context = request._context  # noqa: SLF001 - what Celery gives to its own signals
-        self._sink(
-            JobDropped(
-                job=job_from_request(request.task, context),
-                broker=broker_of(request.app),
-                carrier=vars(context),
-                worker=request.hostname,
-                outcome=outcome,
-                final=True,
-                at_ns=time.time_ns(),
-                options=options_of(request.task),
-                is_known=True,
-            )
-        )
+        job, options = job_from_request(request.task, context), options_of(request.task)
+        self._drop(request, job, vars(context), outcome=outcome, options=options, is_known=True)
 
     def _unroutable(
         self, consumer: Any, message: Any, error_type: str, error: BaseException | None, name: str | None = None
     ) -> None:
         job = job_from_message(message, name)
         task = task_of(consumer.app, job.name)
-        self._sink(
-            JobDropped(
-                job=job,
-                broker=broker_of(consumer.app),
-                carrier=message.headers if isinstance(message.headers, Mapping) else {},
-                worker=consumer.hostname,
-                outcome=Outcome.UNROUTABLE,
-                final=True,
-                at_ns=time.time_ns(),
-                error=error,
-                error_type=error_type,
-                options=options_of(task),
-                is_known=task is not None,
-            )
-        )
+        carrier = message.headers if isinstance(message.headers, Mapping) else {}
+        options, is_known = options_of(task), task is not None
+        self._drop(consumer, job, carrier, error=error, error_type=error_type, options=options, is_known=is_known)
 
+    def _drop(self, taker: Any, job: Job, carrier: Mapping[str, Any], **facts: Any) -> None:
+        # Programs that only publish start without it: tests/library/cost/test_start_up.py counts their modules.
+        from jobspan.instrumentors.task_library.dropped_job import dropped_job
 
-def watch(main: MainProcess, patches: Patches) -> None:
-    """Connect the hooks of the main process; its modules are patched when a worker imports them."""
-    for heard, hook in (
-        (signals.task_received, main.received),
-        (signals.task_unknown, main.unknown),
-        (signals.task_rejected, main.rejected),
-    ):
-        heard.connect(hook, weak=False, dispatch_uid=f"jobspan-{heard.name}")
-        patches.on_undo(partial(heard.disconnect, dispatch_uid=f"jobspan-{heard.name}"))
-
-    def requests(module: Any) -> None:
-        patches.wrap(module.Request, "terminate", main.terminate)
-        patches.wrap(module.Request, "cancel", main.cancel)
-        patches.wrap(module.Request, "_announce_revoked", main.announce_revoked)
-        patches.wrap(module.Request, "_announce_cancelled", main.announce_cancelled)
-        patches.wrap(module.Request, "on_timeout", main.on_timeout)
-        patches.wrap(module.Request, "reject", main.reject)
-
-    def consumer(module: Any) -> None:
-        patches.wrap(module.Consumer, "on_decode_error", main.on_decode_error)
-
-    _patch("celery.worker.request", requests, patches)
-    _patch("celery.worker.consumer.consumer", consumer, patches)
+        self._sink(dropped_job(job, broker_of(taker.app), carrier, taker.hostname, **facts))
 
 
 def _patch(name: str, patch: Callable[[ModuleType], None], patches: Patches) -> None:
@@ -251,8 +231,8 @@ def _patch(name: str, patch: Callable[[ModuleType], None], patches: Patches) -> 
     patches.on_undo(partial(signals.celeryd_init.disconnect, dispatch_uid=uid))
 
 
-def _first_reported(request: Request) -> bool:
-    """Say so once for each request: Celery tells of some ends twice."""
-    is_first = not getattr(request, "jobspan_is_told", False)
-    request.jobspan_is_told = True
+def _first_report(request: Request) -> bool:
+    """Say whether this is the first report of a request: Celery announces some ends twice."""
+    is_first = not getattr(request, "jobspan_is_reported", False)
+    request.jobspan_is_reported = True
     return is_first

@@ -94,7 +94,7 @@ def job_from_headers(
     )
 
 
-def passes_simply(headers: Mapping[str, Any]) -> bool:
+def is_simple(headers: Mapping[str, Any]) -> bool:
     """Say whether a message is a job's first attempt, due at once, with headers of protocol 2."""
     return "id" in headers and headers.get("eta") is None and not headers.get("retries")
 

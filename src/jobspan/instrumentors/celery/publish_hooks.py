@@ -1,37 +1,42 @@
-"""The call that puts a task on a queue → publish events.
+"""Celery's call that publishes a task → publish events.
 
 ``Celery.send_task`` gives the true duration and every error. What the message really says (id, route, ETA) is known
-only inside it, at ``before_task_publish``: there the publish is told, with the time at which the call began.
+only inside it, at ``before_task_publish``: the start is recorded there, with the time at which the call began.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from jobspan.events import Arguments, JobSink, PublishByPattern, PublishFinished, PublishStarted
-from jobspan.instrumentors.celery.keys import key_of_publish
+from celery import signals
+
+from jobspan.events import Arguments, JobSink, PublishByPattern, PublishStarted
 from jobspan.instrumentors.celery.mapping import (
     CHORD_UNLOCK,
+    WITHOUT_LIMITS,
     arguments_of,
     broker_of,
     broker_of_publish,
     declared_queue,
+    is_simple,
     job_from_call,
     job_from_headers,
     options_of,
-    passes_simply,
     task_of,
 )
-from jobspan.instrumentors.guard import hide_this_frame, redo_on_interrupt, swallow
-from jobspan.instrumentors.job_patterns import Patterns
-from jobspan.instrumentors.schedules import Schedule, current_schedule
+from jobspan.instrumentors.guard import swallow
+from jobspan.instrumentors.job_patterns import of_values
+from jobspan.instrumentors.patches import Patches
+from jobspan.instrumentors.schedules import current_schedule
+from jobspan.instrumentors.task_library.publish_call import PublishCall, PublishHooks
+from jobspan.job_options import NOTHING
 from jobspan.jobs import Broker, Job
 from jobspan.patterns import JobByPattern
-from jobspan.recording.context.otel_context import around, go_back_to
+from jobspan.recording.context.otel_context import around
 
 if TYPE_CHECKING:
     # Celery is still being imported when this is.
@@ -41,57 +46,40 @@ _RECEIVED_HEADER = "jobspan-received"
 _NOTHING: dict[str, Any] = {}
 
 
-class _Call:
+class _Call(PublishCall):
     """One ``send_task`` under way."""
 
-    __slots__ = ("app", "around", "began_ns", "interrupt", "is_over", "is_told", "is_unsampled", "options", "schedule")
-
-    def __init__(self, app: Celery, options: dict[str, Any], schedule: Schedule | None) -> None:
+    def __init__(self, app: Celery, _: tuple[Any, ...], options: dict[str, Any], outer: _Call | None) -> None:
         self.app = app
         self.options = options
         self.around = around()
-        self.schedule = schedule
+        # A publish that a handler of the application makes inside another is no tick of the schedule.
+        self.schedule = current_schedule.get() if outer is None or outer.is_over else None
         self.began_ns = time.time_ns()
-        self.is_told = self.is_unsampled = False
-        self.is_over = False
-        self.interrupt: Exception | None = None
 
     @property
     def broker(self) -> Broker:
-        said = self.options
-        return broker_of_publish(self.app, said.get("connection"), said.get("producer") or said.get("publisher"))
+        options = self.options
+        producer = options.get("producer") or options.get("publisher")
+        return broker_of_publish(self.app, options.get("connection"), producer)
 
 
 _current: ContextVar[_Call | None] = ContextVar("jobspan_celery_publish", default=None)
 
 
-class PublishHooks:
-    """Tells the sink of every publish that goes through a Celery app."""
+def install(sink: JobSink, celery: type[Celery], patches: Patches) -> None:
+    """Wrap ``Celery.send_task``, and connect the hook in it."""
+    hooks = CeleryPublishHooks(sink)
+    patches.wrap(celery, "send_task", hooks.publish)
+    patches.connect(signals.before_task_publish, hooks.before_publish)
 
-    def __init__(self, sink: JobSink) -> None:
-        self._sink = sink
-        self._patterns = Patterns()
 
-    def send_task(self, wrapped: Callable[..., Any], app: Celery, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``Celery.send_task`` and change nothing about it."""
-        # A publish that a handler of the user's makes inside another is nobody's tick.
-        outer = _current.get()
-        if outer is None and self._is_noop(kwargs):
-            return wrapped(*args, **kwargs)
-        call = _Call(app, kwargs, current_schedule.get() if outer is None or outer.is_over else None)
-        try:
-            _current.set(call)
-            result = wrapped(*args, **kwargs)
-            self._ended(call, None)
-        except BaseException as error:
-            self._raised(call, error, args, kwargs)
-            hide_this_frame(error)
-            raise
-        finally:
-            _current.set(outer)
-        if call.interrupt is not None:
-            raise call.interrupt
-        return result
+class CeleryPublishHooks(PublishHooks):
+    """Reports every publish that goes through a Celery app to the sink."""
+
+    begins_before: ClassVar[bool] = False
+    _current: ClassVar[ContextVar[Any]] = _current
+    _call = _Call
 
     def before_publish(
         self,
@@ -107,7 +95,7 @@ class PublishHooks:
         """Take ``before_task_publish``: the message is complete and has not left."""
         try:
             call = _current.get()
-            if call is not None and headers is not None and not (call.is_told or call.is_unsampled):
+            if call is not None and headers is not None and not (call.is_recorded or call.is_unsampled):
                 self._complete(call, sender, headers, properties, exchange, routing_key, body, declare)
         except Exception as error:
             if swallow(self.before_publish, error):
@@ -118,10 +106,10 @@ class PublishHooks:
                 raise
             call.interrupt = error
 
-    def _is_noop(self, said: dict[str, Any]) -> bool:
+    def _is_noop(self, outer: _Call | None, _: tuple[Any, ...], options: dict[str, Any]) -> bool:
         try:
             # A retry comes with the headers of the attempt before it.
-            return self._sink.is_noop(said.get("headers") or _NOTHING)
+            return outer is None and self._sink.is_noop(options.get("headers") or _NOTHING)
         except Exception as error:
             if not swallow(self._is_noop, error):
                 raise
@@ -141,18 +129,16 @@ class PublishHooks:
         headers.pop(_RECEIVED_HEADER, None)
         queue = declared_queue(exchange, routing_key, declare)
         key = None
-        if call.schedule is None and passes_simply(headers):
+        if call.schedule is None and is_simple(headers):
             other = queue if routing_key is not None else None
             call.is_unsampled = self._sink.propagate_only(headers, headers["id"], call.began_ns, other)
             if call.is_unsampled:
                 return
             task = task_of(call.app, sender or headers.get("task"))
-            key = key_of_publish(
-                sender, headers, properties or _NOTHING, exchange, routing_key, queue, call.broker, task
-            )
+            key = _key_of(sender, headers, properties or _NOTHING, exchange, routing_key, queue, call.broker, task)
             pattern = self._patterns.find(key)
             if pattern is not None:
-                call.is_told = True
+                call.is_recorded = True
                 named = JobByPattern(pattern, headers["id"], headers.get("root_id"), headers.get("parent_id"))
                 arguments = partial(_arguments_of, body, headers, task)
                 self._sink(PublishByPattern(call, named, headers, call.began_ns, arguments))
@@ -171,7 +157,7 @@ class PublishHooks:
         task: Any,
         arguments: Callable[[], Arguments] | None = None,
     ) -> PublishStarted:
-        call.is_told = True
+        call.is_recorded = True
         if call.schedule is not None:
             job = job._replace(scheduled_by=call.schedule.by, schedule_name=call.schedule.name)
         event = PublishStarted(
@@ -189,20 +175,31 @@ class PublishHooks:
         self._sink(event)
         return event
 
-    @redo_on_interrupt
-    def _raised(self, call: _Call, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not (call.is_told or call.is_unsampled):
-            job = job_from_call(call.app, args, kwargs)
-            self._began(call, job, broker_of(call.app), {}, task_of(call.app, job.name))
-        self._ended(call, error)
+    def _begin(self, call: _Call, app: Celery, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        job = job_from_call(app, args, options)
+        self._began(call, job, broker_of(app), {}, task_of(app, job.name))
 
-    @redo_on_interrupt
-    def _ended(self, call: _Call, error: BaseException | None) -> None:
-        call.is_over = True
-        if call.is_told:
-            self._sink(PublishFinished(call, error, time.time_ns()))
-            # Handlers of others that make a context current around ours need not nest with them.
-            go_back_to(call.around)
+
+def _key_of(
+    name: str | None,
+    headers: Mapping[str, Any],
+    properties: Mapping[str, Any],
+    exchange: Any,
+    routing_key: str | None,
+    queue: str | None,
+    broker: Broker,
+    task: Any,
+) -> Hashable:
+    """Return what decides all that is recorded of a simple publish but its ids and times; None: there is more to it."""
+    if headers.get("group") is not None or headers.get("expires") is not None or properties.get("priority"):
+        return None
+    if not routing_key or headers.get("timelimit") not in WITHOUT_LIMITS or name == CHORD_UNLOCK:
+        return None
+    if options_of(task) is not NOTHING:
+        return None
+    known = None if task is None else "known"
+    exchange = getattr(exchange, "name", exchange)
+    return of_values(name, headers.get("task"), known, exchange, routing_key, queue, broker)
 
 
 def _arguments_of(body: Any, headers: dict[str, Any], task: Any) -> Arguments:

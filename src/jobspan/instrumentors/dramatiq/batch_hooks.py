@@ -39,7 +39,7 @@ def workflow_of(message: Any) -> tuple[str | None, str | None]:
     return (str(message.message_id), None) if message.options.get("pipe_target") is not None else (None, None)
 
 
-def passes_simply(message: Any) -> bool:
+def is_simple(message: Any) -> bool:
     """Say whether a message is a job's first attempt, due at once and part of no workflow."""
     options = message.options
     is_first = not options.get("retries") and options.get("eta") is None
@@ -52,19 +52,21 @@ def members_on(message: Any) -> dict[str, Any]:
     return {} if text is None else {c.MEMBERS_FIELD: text}
 
 
-class Groups:
-    """Stands around the putting of all groups."""
+def install(sink: Sink, patches: Patches) -> None:
+    """Wrap the publishing of groups."""
+    from dramatiq.composition import group
+
+    patches.wrap(group, "run", BatchHooks(sink).run)
+
+
+class BatchHooks:
+    """Reports calls that publish many jobs to the sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    def install(self, patches: Patches) -> None:
+    def run(self, wrapped: Callable[..., Any], group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Wrap ``group.run``."""
-        from dramatiq.composition import group
-
-        patches.wrap(group, "run", self._run)
-
-    def _run(self, wrapped: Callable[..., Any], group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         key, own, token = object(), getattr(group, "completion_callbacks", None), None
         try:
             self._begin(key, group)

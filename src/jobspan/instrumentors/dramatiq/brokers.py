@@ -54,13 +54,12 @@ class Brokers:
 
     @guarded
     def after_worker_import(self, _: ModuleType) -> None:
-        """Stand around the consumer threads, and around groups."""
-        from jobspan.instrumentors.dramatiq.batch_hooks import Groups
-        from jobspan.instrumentors.dramatiq.consumers import Consumers
+        """Wrap the consumer threads, and groups."""
+        from jobspan.instrumentors.dramatiq import batch_hooks, consumers
 
         if self._is_on:
-            Consumers(self._sink).install(self._patches)
-            Groups(self._sink).install(self._patches)
+            consumers.install(self._sink, self._patches)
+            batch_hooks.install(self._sink, self._patches)
 
     def after_init(
         self, wrapped: Callable[..., None], broker: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -14,11 +14,12 @@ from dramatiq.errors import DecodeError
 from dramatiq.message import Message
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, Sink
+from jobspan.events import Sink
 from jobspan.instrumentors.dramatiq.mapping import broker_of, carrier_of, options_of, worker_name
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches
-from jobspan.jobs import Framework, Job, Outcome
+from jobspan.instrumentors.task_library.dropped_job import dropped_job
+from jobspan.jobs import Framework, Job
 
 RECEIVED = "_jobspan_received_ns"
 
@@ -26,62 +27,55 @@ _consuming: ContextVar[Any] = ContextVar("jobspan_dramatiq_consumer", default=No
 handing_over: ContextVar[bool] = ContextVar("jobspan_dramatiq_hand_over", default=False)
 """Whether a consumer puts delayed messages, whose time has come, from the delay queue on their queue.
 
-That is the second half of publishes that were told when they were asked for.
+That is the second half of publishes that were recorded when the application enqueued them.
 """
 
 
+def install(sink: Sink, patches: Patches) -> None:
+    """Wrap the consumer threads' three steps, and the reading of a message."""
+    from dramatiq import worker
+
+    consumer = getattr(worker, "ConsumerThread", None) or worker._ConsumerThread  # noqa: SLF001 - its name before 2.0
+    patches.wrap(consumer, "run", _run)
+    patches.wrap(consumer, "handle_message", _handle_message)
+    patches.wrap(consumer, "handle_delayed_messages", _hand_over)
+    patches.wrap(Message, "decode", Consumers(sink).decode)
+
+
 class Consumers:
-    """Stands around the consumer threads of all brokers."""
+    """Reports messages that the consumer threads cannot read to the sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    def install(self, patches: Patches) -> None:
-        """Wrap the consumer thread's three steps, and the reading of a message."""
-        from dramatiq import worker
-
-        consumer = getattr(worker, "ConsumerThread", None) or worker._ConsumerThread  # noqa: SLF001 - its name before 2.0
-        patches.wrap(consumer, "run", _run)
-        patches.wrap(consumer, "handle_message", _handle_message)
-        patches.wrap(consumer, "handle_delayed_messages", _hand_over)
-        patches.wrap(Message, "decode", self._decode)
-
-    def _decode(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def decode(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Wrap ``Message.decode``."""
         try:
             return wrapped(*args, **kwargs)
         except DecodeError as error:
             consumer = _consuming.get()
             if consumer is not None:
-                self._tell(consumer, error)
+                self._undecodable(consumer, error)
             raise
 
     @guarded
-    def _tell(self, consumer: Any, error: DecodeError) -> None:
+    def _undecodable(self, consumer: Any, error: DecodeError) -> None:
         broker = broker_of(consumer.broker)
         found = _readable_part(error.data)
         name = _text(found, "actor_name")
-        self._sink(
-            JobDropped(
-                job=Job(
-                    Framework.DRAMATIQ,
-                    q_name(consumer.queue_name),
-                    name,
-                    _text(found, "message_id"),
-                ),
-                broker=broker,
-                carrier=carrier_of(found.get("options")),
-                worker=worker_name(),
-                outcome=Outcome.UNROUTABLE,
-                final=True,
-                at_ns=time.time_ns(),
-                error=error.error,
-                error_type=c.ERROR_UNDECODABLE,
-                # RabbitMQ's consumer dead-letters it; others leave it where it is.
-                dead_lettered=True if broker.system == c.SYSTEM_RABBITMQ else None,
-                options=options_of(consumer.broker, name),
-                is_known=name in consumer.broker.actors,
-            )
+        dropped = dropped_job(
+            Job(Framework.DRAMATIQ, q_name(consumer.queue_name), name, _text(found, "message_id")),
+            broker,
+            carrier_of(found.get("options")),
+            worker_name(),
+            error=error.error,
+            error_type=c.ERROR_UNDECODABLE,
+            # RabbitMQ's consumer dead-letters it; others leave it where it is.
+            dead_lettered=True if broker.system == c.SYSTEM_RABBITMQ else None,
+            options=options_of(consumer.broker, name),
+            is_known=name in consumer.broker.actors,
         )
+        self._sink(dropped)
 
 
 def _run(wrapped: Callable[..., Any], consumer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

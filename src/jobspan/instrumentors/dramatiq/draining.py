@@ -24,7 +24,7 @@ class OpenRunEnds(Middleware):
 
     def after_enqueue(self, broker: Any, message: Any, delay: int | None) -> None:
         """Hear that a run's message is back on its queue."""
-        self._ours.put_back(message, delay)
+        self._ours.note_retry(message, delay)
 
     def after_process_message(
         self, broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None

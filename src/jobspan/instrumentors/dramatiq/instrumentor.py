@@ -26,22 +26,22 @@ class DramatiqInstrumentor(LibraryInstrumentor):
     entry_point: ClassVar[str] = "jobspan_dramatiq"
 
     def _hook(self, module: ModuleType, sink: JobSink, patches: Patches) -> None:
+        from jobspan.instrumentors import schedules
         from jobspan.instrumentors.dramatiq.brokers import Brokers, made_before
-        from jobspan.instrumentors.schedules import install_apscheduler
 
         brokers = Brokers(sink, patches, canary=self._settings.canary)
         for broker in made_before(module.Broker):
             brokers.join(broker)
         patches.wrap(module.Broker, "__init__", brokers.after_init)
         patches.on_undo(brokers.close)
-        install_apscheduler(patches)
+        schedules.install(patches)
         # An import of Dramatiq brings the brokers' module first and the worker's last.
         wrapt.register_post_import_hook(brokers.after_worker_import, "dramatiq.worker")
-        when_imported("dramatiq.cli", partial(_watch, sink=sink, patches=patches), patches)
+        when_imported("dramatiq.cli", partial(_install_children, sink=sink, patches=patches), patches)
 
 
 @guarded
-def _watch(cli: ModuleType, *, sink: JobSink, patches: Patches) -> None:
-    from jobspan.instrumentors.dramatiq.children import Children, keep
+def _install_children(cli: ModuleType, *, sink: JobSink, patches: Patches) -> None:
+    from jobspan.instrumentors.dramatiq import children
 
-    keep(Children(sink), sink, cli, patches)
+    children.install(sink, cli, patches)

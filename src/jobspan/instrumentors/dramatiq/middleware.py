@@ -11,7 +11,7 @@ from dramatiq import Middleware
 from dramatiq.errors import ActorNotFound
 
 from jobspan import conventions as c
-from jobspan.events import JobDropped, JobSink, RunByPattern, RunStarted
+from jobspan.events import JobSink, RunByPattern, RunStarted
 from jobspan.instrumentors.dramatiq import outcomes
 from jobspan.instrumentors.dramatiq.consumers import RECEIVED
 from jobspan.instrumentors.dramatiq.mapping import (
@@ -24,30 +24,31 @@ from jobspan.instrumentors.dramatiq.mapping import (
     options_on,
     worker_name,
 )
-from jobspan.instrumentors.dramatiq.open_runs import Run, Runs
-from jobspan.instrumentors.dramatiq.publish_hooks import Publishing
+from jobspan.instrumentors.dramatiq.open_runs import Run
+from jobspan.instrumentors.dramatiq.publish_hooks import DramatiqPublishHooks
 from jobspan.instrumentors.guard import guarded, redo_on_interrupt
 from jobspan.instrumentors.job_patterns import Patterns
-from jobspan.jobs import Outcome
+from jobspan.instrumentors.task_library.dropped_job import dropped_job
+from jobspan.instrumentors.task_library.run_tracker import OpenRuns
 from jobspan.patterns import JobByPattern
 from jobspan.recording.sdk.flush import flush_and_leave
 
 
 class JobspanMiddleware(Middleware):
-    """Tells the sink of every publish and run that goes through one broker."""
+    """Reports every publish and run that goes through one broker to the sink."""
 
     def __init__(self, sink: JobSink, *, canary: bool = False) -> None:
         self._sink = sink
         self._canary = canary
-        self._words = BrokerFacts()
+        self._facts = BrokerFacts()
         self._worker = ""
-        self._runs, self._patterns = Runs(), Patterns()
-        self._publishing = Publishing(sink, self._words, self._runs)
+        self._runs, self._patterns = OpenRuns[Run](), Patterns()
+        self._publishing = DramatiqPublishHooks(sink, self._facts, self._runs)
 
     @property
     def enqueue(self) -> Callable[..., Any]:
-        """What stands around the broker's ``enqueue``."""
-        return self._publishing.enqueue
+        """The wrapper of the broker's ``enqueue``."""
+        return self._publishing.publish
 
     @property
     def is_in_a_run(self) -> bool:
@@ -58,9 +59,9 @@ class JobspanMiddleware(Middleware):
         """Say whether this thread has begun the run of a message."""
         return self._runs.of(message) is not None
 
-    def put_back(self, message: Any, delay_ms: int | None) -> None:
+    def note_retry(self, message: Any, delay_ms: int | None) -> None:
         """Note that a message is on the queue again, if this thread is in its run."""
-        self._publishing.note_retry(message, delay=delay_ms)
+        self._publishing.note_retry(message, delay_ms)
 
     @guarded
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
@@ -86,7 +87,7 @@ class JobspanMiddleware(Middleware):
         """The message was processed, or raised; Retries has decided by now, because our after-hook runs last."""
         run = self._open_run(broker, message)
         if run is not None:
-            limit = self._words.max_attempts(broker, message) if exception is not None else None
+            limit = self._facts.max_attempts(broker, message) if exception is not None else None
             self._sink(outcomes.processed(run, message, exception, limit, time.time_ns()))
             self._runs.end(run)
 
@@ -99,7 +100,7 @@ class JobspanMiddleware(Middleware):
             self._runs.end(run)
 
     def before_ack(self, broker: Any, message: Any) -> None:
-        """Tell the end of a run that an interrupt kept from being told."""
+        """Report the end of a run that an interrupt kept from being reported."""
         if self._runs.current() is not None:
             self._report_missing(broker, message)
 
@@ -111,8 +112,8 @@ class JobspanMiddleware(Middleware):
         if message.actor_name not in broker.actors and self._runs.of(message) is None:
             error = getattr(message, "_exception", None)
             # Dramatiq before 2.0 does not say why.
-            told = error if isinstance(error, ActorNotFound) else ActorNotFound(message.actor_name)  # type: ignore[no-untyped-call]  # it has no types
-            self._sink(self._unknown_job(broker, message, told))
+            found = error if isinstance(error, ActorNotFound) else ActorNotFound(message.actor_name)  # type: ignore[no-untyped-call]  # it has no types
+            self._drop(broker, message, found)
 
     @guarded
     def after_worker_shutdown(self, broker: Any, worker: Any) -> None:
@@ -120,36 +121,37 @@ class JobspanMiddleware(Middleware):
         flush_and_leave()
 
     def _begin(self, broker: Any, message: Any) -> Run:
-        """Return the run of a message, begun now unless it has: told, or passed by where nobody records it."""
+        """Return the run of a message, begun now unless it has."""
         now, run, plain = time.time_ns(), self._runs.of(message), message_behind(message)
-        if run is not None and run.passing is not None:
+        if run is not None and run.unsampled is not None:
             return run
         actor, carrier = broker.actors.get(plain.actor_name), carrier_of(plain.options)
         options = options_on(actor)
-        if run is None or run.is_told:
-            passing = self._sink.start_unsampled(carrier, self._words.job, options, now, broker, message, None, 0)
-            run = self._runs.begin(message, passing)
-            if passing is not None:
-                passing.begin()
+        if run is None or run.is_ended:
+            unsampled = self._sink.start_unsampled(carrier, self._facts.job, options, now, broker, message, None, 0)
+            run = Run(message)
+            self._runs.add(run)
+            if unsampled is not None:
+                run.begin_unsampled(unsampled)
                 return run
         received, arguments = getattr(message, RECEIVED, None), partial(arguments_of, actor, plain)
-        key = self._words.key(broker, message, options)
+        key = self._facts.key(broker, message, options)
         pattern = self._patterns.find(key)
         if pattern is not None:
             self._sink(RunByPattern(run, JobByPattern(pattern, plain.message_id), carrier, now, received, arguments))
             return run
-        words = self._words.actor(actor)
+        facts = self._facts.actor(actor)
         self._worker = self._worker or worker_name()
         event = RunStarted(
             key=run,
-            job=self._words.job(broker, message, None, now),
-            broker=self._words.of(broker),
+            job=self._facts.job(broker, message, None, now),
+            broker=self._facts.of(broker),
             carrier=carrier,
             worker=self._worker,
             at_ns=now,
-            function=words.function,
+            function=facts.function,
             received_ns=received,
-            cpu=words.cpu,
+            cpu=facts.cpu,
             options=options,
             arguments=arguments,
             is_safe=delivers_again(broker),
@@ -159,30 +161,28 @@ class JobspanMiddleware(Middleware):
         return run
 
     def _open_run(self, broker: Any, message: Any) -> Run | None:
-        """Return the run of a message; begun now if an interrupt kept it from being told; None when its end is told."""
+        """Return the run of a message, begun now if an interrupt prevented that; None when its end is recorded."""
         run = self._runs.of(message) or self._begin(broker, message)
-        if run.passing is not None:
+        if run.unsampled is not None:
             self._runs.end(run)
-        return None if run.is_told else run
+        return None if run.is_ended else run
 
     @redo_on_interrupt
     def _report_missing(self, broker: Any, message: Any) -> None:
         run = self._runs.of(message)
-        if run is not None and not run.is_told:
+        if run is not None and not run.is_ended:
             self.after_process_message(broker, message, exception=getattr(message, "_exception", None))
 
-    def _unknown_job(self, broker: Any, message: Any, error: ActorNotFound) -> JobDropped:
-        now = time.time_ns()
-        return JobDropped(
-            job=self._words.job(broker, message, None, now),
-            broker=self._words.of(broker),
-            carrier=carrier_of(message.options),
-            worker=worker_name(),
-            outcome=Outcome.UNROUTABLE,
-            final=True,
-            at_ns=now,
+    def _drop(self, broker: Any, message: Any, error: ActorNotFound) -> None:
+        job = self._facts.job(broker, message, None, time.time_ns())
+        dropped = dropped_job(
+            job,
+            self._facts.of(broker),
+            carrier_of(message.options),
+            worker_name(),
             error=error,
             error_type=c.ERROR_UNKNOWN_JOB,
             dead_lettered=True,
             options=options_of(broker, message.actor_name),
         )
+        self._sink(dropped)

@@ -25,7 +25,7 @@ _UID = "jobspan-around"
 _AROUND = "jobspan_around"
 
 
-def stand_around(patches: Patches) -> None:
+def install(patches: Patches) -> None:
     """Stand around those that are connected to ``task_postrun``, now or later."""
     _look()
     # ``connect`` may answer a decorator, which connects later.

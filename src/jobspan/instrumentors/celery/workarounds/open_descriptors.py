@@ -19,8 +19,8 @@ _OURS = Path("/proc/self/fd")
 _WAITED_ON = frozenset({"anon_inode:[eventpoll]", "anon_inode:[eventfd]"})
 
 
-def keep_open(patches: Patches) -> None:
-    """Stand around ``celery.platforms.close_open_fds``."""
+def install(patches: Patches) -> None:
+    """Wrap ``celery.platforms.close_open_fds``."""
     when_imported("celery.platforms", lambda module: patches.wrap(module, "close_open_fds", _close_the_others), patches)
 
 
