@@ -28,7 +28,7 @@ class Patches:
 
     def connect(self, signal: Any, hook: Callable[..., Any]) -> None:
         """Connect a hook to a signal that is like Celery's and Django's."""
-        uid = f"jobspan-{hook.__qualname__}"
+        uid = f"jobspan-{signal.name}"
         signal.connect(hook, weak=False, dispatch_uid=uid)
         self.on_undo(partial(signal.disconnect, dispatch_uid=uid))
 

@@ -310,7 +310,8 @@ class Landing:
     def __call__(self, frame: Any, event: str, _: Any) -> Any:
         # A traced line at the end of a "with lock" is where no real interrupt lands: the lock would stay taken.
         source = frame.f_code.co_filename
-        if event == "call" and not self.landed and source.startswith(SOURCES) and not source.endswith("trace_limits.py"):
+        is_locked = source.endswith("trace_limits.py")
+        if event == "call" and not self.landed and source.startswith(SOURCES) and not is_locked:
             return self.line
         return None
 
