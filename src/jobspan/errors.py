@@ -5,7 +5,7 @@
     │   └── MissingExtra    a package is not installed; the message names the extra
     ├── BackendError        where spans are kept is unreachable or answered with an error (exit code 2)
     ├── BrokerError         where jobs wait is unreachable or answered with an error (exit code 2)
-    └── MalformedData       telemetry that cannot be read; the sender is told, nothing else is lost
+    └── MalformedData       telemetry that cannot be read; the sender gets an error, nothing else is lost
 
 Instrumented jobs and publishes never see any of these.
 """

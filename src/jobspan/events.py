@@ -1,6 +1,6 @@
-"""What happens to jobs and commands, live: hooks say it with these, the recorder writes it down.
+"""What happens to jobs and commands, live: hooks report it with these, the recorder writes it down.
 
-A hook file describes what the library told it and knows no OpenTelemetry. The carrier is the mapping in which
+A hook file describes what its library reported and knows no OpenTelemetry. The carrier is the mapping in which
 context travels: the recorder writes into a publish's carrier before the message leaves and reads a run's.
 Times are Unix nanoseconds. ``key`` joins the start and the end of one happening within a process.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CpuScope(Enum):
-    """Whose CPU time is the run's: it has the process to itself, one thread, or cannot be told."""
+    """Whose CPU time is the run's: it has the process to itself, one thread, or that is not known."""
 
     PROCESS = "process"
     THREAD = "thread"
@@ -28,7 +28,7 @@ class CpuScope(Enum):
 
 
 class Arguments(NamedTuple):
-    """What a job was called with; put together if somebody asks, for the time of one event.
+    """What a job was called with; built only when they are to be recorded, while one event lasts.
 
     ``function`` names the parameters; ``shown`` returns the texts that the caller gave to be shown in their place.
     """
@@ -47,7 +47,7 @@ class PublishStarted(NamedTuple):
 
     ``is_known``: this process has a job of that name itself.
 
-    ``is_root``: nobody's span caused it, whatever is current (a scheduler's tick). ``is_member``: in a batch, a later
+    ``is_root``: no span caused it, whatever is current (a scheduler's tick). ``is_member``: in a batch, a later
     job waits for it.
     """
 
@@ -65,7 +65,7 @@ class PublishStarted(NamedTuple):
 
 
 class PublishByPattern(NamedTuple):
-    """A job is about to be handed to the broker, and all that is not said here is as in its pattern."""
+    """A job is about to be handed to the broker, and all that is not given here is as in its pattern."""
 
     key: Hashable
     job: JobByPattern
@@ -74,7 +74,7 @@ class PublishByPattern(NamedTuple):
     arguments: Callable[[], Arguments] | None = None
 
     def whole(self) -> PublishStarted:
-        """Return the same, told whole."""
+        """Return the same event with all that is known."""
         example: PublishStarted = self.job.pattern.example
         key, job, carrier, at_ns, arguments = self
         return example._replace(key=key, job=job.whole(), carrier=carrier, at_ns=at_ns, arguments=arguments)
@@ -89,11 +89,11 @@ class PublishFinished(NamedTuple):
 
 
 class BatchStarted(NamedTuple):
-    """One call is about to put many jobs.
+    """One call is about to publish many jobs.
 
     ``body`` is the carrier of the job that waits for all ``members``; None: none does. ``members`` are those that the
-    call itself puts, ``omitted`` those that others will; None: not known before they are put. ``jobs`` are the names of
-    the ``members``, and what stands on each.
+    call itself publishes, ``omitted`` those that others will; None: not known before they are published. ``jobs`` are
+    the names of the ``members``, and the options set on each.
     """
 
     key: Hashable
@@ -108,7 +108,7 @@ class BatchStarted(NamedTuple):
 
 
 class BatchFinished(NamedTuple):
-    """The call that put many jobs returned, or raised ``error``."""
+    """The call that published many jobs returned, or raised ``error``."""
 
     key: Hashable
     error: BaseException | None
@@ -139,7 +139,7 @@ class RunStarted(NamedTuple):
 
 
 class RunByPattern(NamedTuple):
-    """A worker begins one attempt, and all that is not said here is as in its pattern."""
+    """A worker begins one attempt, and all that is not given here is as in its pattern."""
 
     key: Hashable
     job: JobByPattern
@@ -149,7 +149,7 @@ class RunByPattern(NamedTuple):
     arguments: Callable[[], Arguments] | None = None
 
     def whole(self) -> RunStarted:
-        """Return the same, told whole."""
+        """Return the same event with all that is known."""
         example: RunStarted = self.job.pattern.example
         key, job, carrier, at_ns, received_ns, arguments = self
         return example._replace(
@@ -161,7 +161,7 @@ class RunFinished(NamedTuple):
     """The outcome of an attempt is known. ``error`` is the job's own exception, never the library's wrapper.
 
     ``error_type`` says what was wrong where no exception does. Not ``has_run``: the worker took the job up and the
-    library put it away before its body. ``is_asked_for``: the job itself asked for this outcome (only ``rejected``
+    library rejected it before its body. ``is_asked_for``: the job itself asked for this outcome (only ``rejected``
     depends on it).
     """
 
@@ -180,7 +180,7 @@ class RunFinished(NamedTuple):
 
 
 class RunAbandoned(NamedTuple):
-    """This process does not tell how a run that it began ends: another one tells all of it (``RunLost``).
+    """This process does not report how a run that it began ends: another one reports all of it (``RunLost``).
 
     ``ended`` is how it ended all the same, for a job may swallow its exit: true unless the other knows better.
     """
@@ -190,7 +190,7 @@ class RunAbandoned(NamedTuple):
 
 
 class RunLost(NamedTuple):
-    """A run of another process ended, or is about to, and that process cannot tell: this one knows how."""
+    """A run of another process ended, or is about to, and that process cannot report it: this one knows how."""
 
     job: Job
     broker: Broker
@@ -208,7 +208,7 @@ class RunLost(NamedTuple):
 
 
 class WatchStarted(NamedTuple):
-    """A worker begins: from now on this process tells what its children, and earlier workers, could not."""
+    """A worker begins: from now on this process reports what its children, and earlier workers, could not."""
 
 
 class ProcessLeaving(NamedTuple):
@@ -308,7 +308,7 @@ class ProgramStarted(NamedTuple):
 
 
 class ProcessJoined(NamedTuple):
-    """This process was started to work for another one. ``carrier`` is what that one told of its command or job."""
+    """This process was started to work for another one. ``carrier`` is what that one gave of its command or job."""
 
     carrier: Mapping[str, Any]
 
@@ -345,20 +345,20 @@ Sink = Callable[[Event], None]
 
 
 class JobSink(Protocol):
-    """A sink that can be asked first: whoever is told that nothing would come of a job builds no event of it."""
+    """A sink that hooks ask first: of a job that nothing would be recorded of, they build no event."""
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
 
     def is_noop(self, carrier: Mapping[str, Any]) -> bool:
-        """Say whether a publish or run with this carrier, here and now, is recorded by nobody and passes nothing on."""
+        """Say whether a publish or run with this carrier, here and now, is not recorded and propagates nothing."""
 
     def propagate_only(
         self, carrier: MutableMapping[str, Any], job_id: str | None, at_ns: int, queue: str | None
     ) -> bool:
-        """Write on a carrier what a publish passes on that nobody records; False: somebody might, so tell it.
+        """Write on a carrier what an unrecorded publish propagates; False: it may be recorded, so send its event.
 
-        Only to be asked of a job's first attempt that is due at once, put by no schedule and part of no batch, and that
+        Only for a job's first attempt that is due at once, published by no schedule and part of no batch, and that
         carries no workflow; ``queue`` is given where it is not the routing key.
         """
 
@@ -371,14 +371,14 @@ class JobSink(Protocol):
         *of: Any,
         eager: bool = False,
     ) -> RunWithoutSpan | None:
-        """Return a run that nobody records; None: somebody might, so tell it.
+        """Return a run that is not recorded; None: it may be recorded, so send its events.
 
-        ``job``, called with ``of``, is for those who ask later.
+        ``job``, called with ``of``, is called if the job is needed later.
         """
 
 
 class RunWithoutSpan(Protocol):
-    """A run of which no event is told. It is remembered before it begins: an interrupt may land in between."""
+    """A run of which no event is sent. It is remembered before it begins: an interrupt may land in between."""
 
     def begin(self) -> None:
         """It begins."""

@@ -37,8 +37,8 @@ class JobOptions(NamedTuple):
             return other
         if other == NOTHING:
             return self
-        said = {name: value for name, value in self._asdict().items() if value is not None}
-        return other._replace(**said)
+        given = {name: value for name, value in self._asdict().items() if value is not None}
+        return other._replace(**given)
 
 
 NOTHING = JobOptions()
@@ -60,7 +60,7 @@ class Choice:
 
     def __call__(self, job: T) -> T:
         """Mark a task, an actor or the function of one, and return it as it is."""
-        # A task of Celery's that is not made yet would be made too early by being marked: it calls us when it is.
+        # A task of Celery's that is not made yet would be made too early by being marked: it calls this when it is.
         then: Callable[..., None] | None = getattr(type(job), "__then__", None)
         if then is not None:
             then(job, _mark, job, self._chosen)
@@ -82,8 +82,8 @@ def options(
 ) -> Choice:
     """Choose how jobs are recorded: ``@jobspan.options(...)`` on a job, ``with jobspan.options(...):`` around calls.
 
-    On a job it stands above or below ``@app.task`` and ``@dramatiq.actor``. A block is for what is published inside
-    it, and goes before what stands on the job. What is not given stays as it is set elsewhere.
+    On a job it goes above or below ``@app.task`` and ``@dramatiq.actor``. A block is for what is published inside
+    it, and goes before what is set on the job. What is not given stays as it is set elsewhere.
 
     Args:
         trace: False: neither publish nor run get a span. Context and command still travel to what the job publishes.
@@ -98,7 +98,7 @@ def options(
 
 
 def chosen_for(*marked: Any) -> JobOptions:
-    """Return what stands on a job: on its task or actor first, then on its function."""
+    """Return the options set on a job: on its task or actor first, then on its function."""
     found = NOTHING
     if not _are_any[0]:
         return found

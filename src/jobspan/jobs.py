@@ -50,7 +50,7 @@ def has_failed(outcome: str | None, *, final: bool | None, is_error: bool) -> bo
 # Job and the events are named tuples: as immutable as frozen dataclasses, built in a fifth of the time,
 # and every job builds four of them.
 class Job(NamedTuple):
-    """One piece of work put on a queue, as its message tells it. None: not known."""
+    """One piece of work put on a queue, as its message describes it. None: not known."""
 
     framework: Framework
     queue: str

@@ -18,17 +18,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Listener(Protocol):
-    """Whoever tells of commands in this process."""
+    """What records commands in this process."""
 
     def began(self, key: Hashable, name: str, attributes: Mapping[str, Any]) -> None:
-        """Hear that one begins."""
+        """One begins."""
 
     def ended(self, key: Hashable, error: BaseException | None) -> None:
-        """Hear that it ends, and of the exception that leaves it."""
+        """It ends, by an exception where one leaves it."""
 
 
 class command:  # noqa: N801 - reads as the word that it is
-    """Make what is inside the root of the jobs that it puts: ``with``, ``async with``, or above a function.
+    """Make what is inside the root of the jobs that it publishes: ``with``, ``async with``, or above a function.
 
     Inside a job or another command it is a part of that one. An exception that leaves it makes it a failed one, and
     goes on. Does nothing where commands are not instrumented.
@@ -95,7 +95,7 @@ class command:  # noqa: N801 - reads as the word that it is
 
 
 def listen(listener: Listener | None) -> None:
-    """Tell a listener of all commands that begin from now on; None ends that."""
+    """Report all commands that begin from now on to a listener; None ends that."""
     global _listener  # noqa: PLW0603 - one a process
     _listener = listener
 

@@ -1,6 +1,6 @@
-"""Jobs that differ from one another in ids and times alone: what they have in common is told, and worked out, once.
+"""Jobs that differ from one another in ids and times alone: what they have in common is reported, and worked out, once.
 
-A hook tells the first of them whole (``PublishStarted``, ``RunStarted``), and of the others what is their own.
+A hook reports the first of them whole (``PublishStarted``, ``RunStarted``), and of the others what is their own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Pattern:
         self.prepared: Any = None
 
     def prepare(self, work_out: Callable[..., Any], *of: Any) -> Any:
-        """Keep what is worked out from the example, and return it; False: nothing, so each job is told whole."""
+        """Keep what is worked out from the example, and return it; False: nothing, so each job is reported whole."""
         self.prepared = work_out(self.example, *of) or False
         return self.prepared
 

@@ -1,4 +1,4 @@
-"""What can be seen afterwards: spans as they were kept, and the runs, publishes and commands that they tell of.
+"""What can be seen afterwards: spans as they were kept, and the runs, publishes and commands that they describe.
 
 Mirrors ``events``: what the recorder wrote from events, these read back from any backend. Ids are lower-case hex,
 times Unix nanoseconds, durations seconds, memory bytes. None: the span does not say.
@@ -26,7 +26,7 @@ class Link:
 
     @property
     def type(self) -> str | None:
-        """What the link means, e.g. ``publish`` or ``previous_attempt``; None for somebody else's."""
+        """What the link means, e.g. ``publish`` or ``previous_attempt``; None for another library's."""
         return self.attributes.get(c.JOBSPAN_LINK_TYPE)
 
 

@@ -202,7 +202,7 @@ def load(given: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os
 def values_of(
     cls: type, given: Mapping[str, Any], environ: Mapping[str, str], say: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
-    """Return what is set of a class of settings; ``say`` is told of each value that is not understood."""
+    """Return what is set of a class of settings; ``say`` is called for each value that is not understood."""
     say = say or _say_once
     values = {}
     for setting in fields(cls):

@@ -47,7 +47,7 @@ class SeenRun(NamedTuple):
 
 
 class EventLog:
-    """A sink that keeps what it is told; for all threads of a process."""
+    """A sink that keeps every event; for all threads of a process."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -61,7 +61,7 @@ class EventLog:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All events, in the order in which they were told."""
+        """All events, in the order in which they happened."""
         with self._told:
             return tuple(self._events)
 

@@ -33,9 +33,9 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
         library: distribution name; None where any version will do.
         supported: first supported version and the first minor version that has not been tried, as tuples.
         module: the module whose import brings the hooks.
-        entry_point: our name among ``opentelemetry_instrumentor``, and in a configuration file.
+        entry_point: the name among ``opentelemetry_instrumentor``, and in a configuration file.
         contrib: the module of OpenTelemetry's own instrumentation of the same library; None where there is none.
-        configuration: what a configuration file may say under our name.
+        configuration: what a configuration file may say under the entry point.
     """
 
     library: ClassVar[str]
@@ -55,7 +55,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
         return ()
 
     def instrument(self, **kwargs: Any) -> None:
-        """Switch on; does nothing where the file of ``OTEL_CONFIG_FILE`` says ``enabled: false`` under our name.
+        """Switch on; does nothing where the file of ``OTEL_CONFIG_FILE`` says ``enabled: false`` under the entry point.
 
         Args:
             tracer_provider, meter_provider, logger_provider: the global ones where not given.
@@ -71,7 +71,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
             super().instrument(**kwargs)
 
     def listen(self, listener: Sink | None) -> None:
-        """Tell a listener every event before it is recorded; None ends that. For tests, see ``jobspan.testing``."""
+        """Pass every event to a listener before it is recorded; None ends that. For tests, see ``jobspan.testing``."""
         self._sink.listener = listener
 
     @abstractmethod
@@ -97,7 +97,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
         del self._sink
 
     def _when_imported(self, module: str, then: Callable[[ModuleType], None]) -> None:
-        """Call ``then`` when the module is imported, or now; asked for once only, however often we are switched on."""
+        """Call ``then`` when the module is imported, or now; registered once only, however often it is switched on."""
         if module not in self._asked:
             self._asked.add(module)
             wrapt.register_post_import_hook(then, module)
@@ -115,7 +115,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
                 self._set_contrib_aside(sys.modules[self.contrib])
             self._hook(module, sink, self._patches)
         except Exception:
-            # An import of the user's must not fail, and an instrumentor that raises stops everybody else's.
+            # The application's import must not fail, and an instrumentor that raises stops all others.
             _logger.exception("%s could not be instrumented; its jobs run without spans", self.library)
             self._patches.undo()
 
@@ -125,7 +125,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base i
 
     @guarded
     def _set_contrib_aside(self, module: ModuleType) -> None:
-        """Let OpenTelemetry's own instrumentation of the library be silent for as long as ours is on."""
+        """Silence OpenTelemetry's own instrumentation of the library for as long as jobspan's is on."""
         if not self._settings.coexist and not self._is_contrib_aside:
             self._is_contrib_aside = True
             self._silence_contrib(module, self._patches)

@@ -1,4 +1,4 @@
-"""What a declarative configuration file (``OTEL_CONFIG_FILE``) may say under our names, and whether it disables us."""
+"""What a declarative configuration file (``OTEL_CONFIG_FILE``) sets for an instrumentor, and whether it disables it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _logger = logging.getLogger("jobspan.configuration")
 class Configuration:
     """An attribute of a class: the settings by their names, as a dataclass, made when a file is read.
 
-    None: not said; values are read as those of ``instrument()`` are.
+    None: not set; values are read as those of ``instrument()`` are.
     """
 
     def __get__(self, _: object, owner: type) -> type:
@@ -24,7 +24,7 @@ class Configuration:
 
 
 def is_disabled_by_file(entry_point: str) -> bool:
-    """Say whether the file has ``enabled: false`` under our name.
+    """Say whether the file has ``enabled: false`` under an entry point.
 
     The SDK's configurator obeys it, but ``opentelemetry-instrument`` then loads every instrumentor all the same
     (opentelemetry-configuration 0.66b2).
@@ -45,8 +45,8 @@ def _disabled(path: str) -> frozenset[str]:
         from opentelemetry.configuration import load_config_file
 
         section: Any = getattr(load_config_file(path), "instrumentation_development", None)
-        said = dict(getattr(section, "python", None) or {})
+        sections = dict(getattr(section, "python", None) or {})
     except Exception as error:  # noqa: BLE001 - a file that the SDK cannot read is the SDK's to report
         _logger.debug("%s could not be read: %r", path, error)
         return frozenset()
-    return frozenset(name for name, given in said.items() if (given or {}).get("enabled") is False)
+    return frozenset(name for name, given in sections.items() if (given or {}).get("enabled") is False)

@@ -1,7 +1,7 @@
-"""OpenTelemetry's own instrumentations of Celery and Click, silent while ours tells of the same library.
+"""OpenTelemetry's own instrumentations of Celery and Click, silent while jobspan's instrument the same library.
 
-``opentelemetry-bootstrap`` installs them by itself, and both would make a span of every run and command. Ours sets
-theirs aside when it is on for that library, whichever came first, and gives it back when it is switched off.
+``opentelemetry-bootstrap`` installs them by itself, and both would make a span of every run and command. jobspan
+silences them when it is on for that library, whichever came first, and restores them when it is switched off.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _logger = logging.getLogger("jobspan.contrib")
 
 
 class Contrib(ABC):
-    """One of their instrumentors, by its module. ``give_back`` undoes what the constructor did.
+    """One of those instrumentors, by its module. ``give_back`` undoes what the constructor did.
 
-    To its user it looks as it would without us: ``is_instrumented_by_opentelemetry`` is what they made it.
+    To its user it looks as it would without jobspan: ``is_instrumented_by_opentelemetry`` is what they made it.
     """
 
     name: ClassVar[str]
@@ -29,36 +29,36 @@ class Contrib(ABC):
         self._module = module
         self._instrumentor: Any = getattr(module, self.name)
         self._has_said = False
-        instance = self._instrumentor._instance  # noqa: SLF001 - None where nobody has made one
+        instance = self._instrumentor._instance  # noqa: SLF001 - None where none has been made
         self._is_on = bool(instance is not None and instance.is_instrumented_by_opentelemetry)
         self._silence(instance)
         if self._is_on:
             self._say()
-        # Undone last, when their own methods are back.
+        # Undone last, when its own methods are back.
         patches.on_undo(self.give_back)
         patches.wrap(self._instrumentor, "_instrument", self._instrument)
         patches.wrap(self._instrumentor, "_uninstrument", self._uninstrument)
 
     @abstractmethod
     def give_back(self) -> None:
-        """Switch theirs on again, if it would be on without us."""
+        """Switch it on again, if it would be on without jobspan."""
 
     @abstractmethod
     def _silence(self, instance: Any) -> None:
-        """Switch theirs off."""
+        """Switch it off."""
 
     @abstractmethod
     def _instrument(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        """Stand around their ``_instrument``."""
+        """Wrap its ``_instrument``."""
 
     @abstractmethod
     def _uninstrument(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        """Stand around their ``_uninstrument``."""
+        """Wrap its ``_uninstrument``."""
 
     def _say(self) -> None:
         if not self._has_said:
             self._has_said = True
             _logger.warning(
-                "%s is set aside, for jobspan tells of the same work (OTEL_PYTHON_JOBSPAN_COEXIST=true leaves it on)",
+                "%s is set aside, for jobspan records the same work (OTEL_PYTHON_JOBSPAN_COEXIST=true leaves it on)",
                 self._module.__name__,
             )

@@ -1,4 +1,4 @@
-"""The guard around every hook: nothing of ours raises into a job or a publish."""
+"""The guard around every hook: no hook raises into a job or a publish."""
 
 from __future__ import annotations
 
@@ -42,11 +42,10 @@ def guarded(hook: F) -> F:
 
 
 def redo_on_interrupt(hook: F) -> F:
-    """Guard a hook, and do it again when an interrupt landed in it, then let that go on.
+    """Guard a hook, and call it again when an interrupt landed in it, then raise the interrupt.
 
-    Time limits, shutdowns and aborts are raised from outside in the thread of a job, at any line, also at one of ours:
-    by Dramatiq as ``BaseException``, by Celery as what was let through. They come singly, so the second call is left
-    in peace. The hook must not mind being called twice.
+    Time limits, shutdowns and aborts are raised from outside in the thread of a job, at any line, also at one of a
+    hook. They come singly, so the second call is not interrupted. The hook must be able to run twice.
     """
     safe = guarded(hook)
 
@@ -69,7 +68,7 @@ def redo_on_interrupt(hook: F) -> F:
 
 
 def hide_this_frame(error: BaseException) -> None:
-    """Take the frame that calls this, a wrapper of ours, off the traceback of what it is about to raise again.
+    """Take the frame that calls this, a wrapper, off the traceback of what it is about to raise again.
 
     Python 3.10 puts it back. What was raised in the wrapper itself keeps it: time limits are.
     """

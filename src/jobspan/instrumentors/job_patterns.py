@@ -1,6 +1,6 @@
 """The patterns of jobs that a hook has learned: what a job's key decides about it is worked out once.
 
-A key holds nothing of the application's, for that would keep apps, tasks and actors alive.
+A key holds no object of the application, which would keep apps, tasks and actors alive.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Patterns:
         return self._known.get(key)
 
     def learn(self, key: Hashable, event: PublishStarted | RunStarted) -> None:
-        """Keep what is common to all jobs of a key, from one that was told whole.
+        """Keep what is common to all jobs of a key, from one that was recorded whole.
 
-        There is room for so many; they make room for others when those have been missed often.
+        At most ``_MOST`` are kept; they are dropped when others have been missed often.
         """
         if key is None:
             return
@@ -43,7 +43,7 @@ class Patterns:
         self._known[key] = _pattern_of(event)
 
     def forget(self) -> None:
-        """Begin anew: something that stands in no key has changed."""
+        """Start over: something that is in no key has changed."""
         self._known.clear()
         self._missed = 0
 
@@ -51,7 +51,7 @@ class Patterns:
 def of_values(*values: Any) -> Hashable:
     """Return the key of these values; None where one is of a type of which different ones may be equal.
 
-    Nothing of the user's is in a key, for that would keep it: apps, tasks and actors come and go.
+    No object of the application is in a key, which would keep it alive: apps, tasks and actors come and go.
     """
     return values if _IN_KEYS.issuperset(map(type, values)) else None
 

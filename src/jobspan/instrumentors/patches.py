@@ -1,4 +1,4 @@
-"""Attributes of other packages that were replaced, and what stood there before."""
+"""Attributes of other packages that are replaced, and what they were before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ABSENT = object()
 
 
 class Patches:
-    """Attributes that were replaced, and what stood there before."""
+    """Attributes that were replaced, and what they were before."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
@@ -37,7 +37,7 @@ class Patches:
         self._undo.append(step)
 
     def undo(self) -> None:
-        """Put everything back, newest first."""
+        """Restore everything, newest first."""
         while self._undo:
             self._undo.pop()()
 
@@ -45,7 +45,7 @@ class Patches:
 def when_imported(name: str, then: Callable[[ModuleType], None], patches: Patches) -> bool:
     """Call ``then`` with a module when it is there, unless the patches have been taken back.
 
-    False where it is being imported at this moment, by whoever imported us: nobody tells when that is done.
+    False where it is being imported at this moment, and has imported jobspan: no hook runs when that is done.
     """
     if name in sys.modules and not is_ready(name):
         return False
@@ -68,7 +68,7 @@ def is_ready(module: str) -> bool:
 
 def _restore(owner: Any, name: str, mine: object, before: object) -> None:
     if vars(owner).get(name) is not mine:
-        # Somebody wrapped it after us and holds ours inside: taking theirs away would be worse.
+        # Another library wrapped it afterwards and holds this wrapper inside: removing its wrapper would be worse.
         return
     if before is _ABSENT:
         delattr(owner, name)

@@ -1,6 +1,6 @@
 """Which schedule publishes now, whatever library its jobs publish with; APScheduler's own calls, wrapped.
 
-The hooks stand around the scheduler's own call, for its time; the libraries' publish hooks ask ``current_schedule``.
+The schedule is current while the scheduler's own call lasts; publish hooks read ``current_schedule``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jobspan.named_tuple import NamedTuple
 
 
 class Schedule(NamedTuple):
-    """What put a job on time, and by which entry. ``is_root``: each tick begins a trace, whatever is around it."""
+    """What published a job on time, and by which entry. ``is_root``: each tick begins a trace, whatever is current."""
 
     by: str
     name: str | None
@@ -33,22 +33,22 @@ def install(patches: Patches) -> None:
 
 
 def _patch_executors(base: ModuleType, patches: Patches) -> None:
-    for name, around in (("run_job", _around), ("run_coroutine_job", _around_coroutine)):
+    for name, wrap in (("run_job", _wrap), ("run_coroutine_job", _wrap_coroutine)):
         found = getattr(base, name, None)
         if found is None:
             continue
         if hasattr(found, "jobspan_before"):
             mine = found
         else:
-            mine = around(found)
-            mine.jobspan_before, mine.jobspan_users = found, 0  # type: ignore[attr-defined]  # marks it as ours
+            mine = wrap(found)
+            mine.jobspan_before, mine.jobspan_users = found, 0  # type: ignore[attr-defined]  # marks it as jobspan's
             _replace(name, found, mine)
         mine.jobspan_users += 1
-        patches.on_undo(functools.partial(_leave, name, mine))
+        patches.on_undo(functools.partial(_restore, name, mine))
 
 
-def _leave(name: str, mine: Any) -> None:
-    """Put back what stood there before, unless another instrumentor is still on."""
+def _restore(name: str, mine: Any) -> None:
+    """Restore the original, unless another instrumentor is still on."""
     mine.jobspan_users -= 1
     if not mine.jobspan_users:
         _replace(name, mine, mine.jobspan_before)
@@ -64,7 +64,7 @@ def _replace(name: str, old: Any, new: Any) -> None:
             setattr(module, name, new)
 
 
-def _around(run_job: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap(run_job: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(run_job)
     def run(job: Any, *args: Any, **kwargs: Any) -> Any:
         token = current_schedule.set(Schedule("apscheduler", text_of(getattr(job, "name", None))))
@@ -76,7 +76,7 @@ def _around(run_job: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _around_coroutine(run_job: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_coroutine(run_job: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(run_job)
     async def run(job: Any, *args: Any, **kwargs: Any) -> Any:
         token = current_schedule.set(Schedule("apscheduler", text_of(getattr(job, "name", None))))

@@ -1,4 +1,4 @@
-"""Celery's calls that put many tasks → batch events: groups, chords' headers, chunks."""
+"""Celery's calls that publish many tasks → batch events: groups, chords' headers, chunks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from jobspan.instrumentors.patches import Patches
 from jobspan.jobs import Framework
 
 # The group that a chord's header or the chunks are sent as is the same call.
-_group_is_told: ContextVar[bool] = ContextVar("jobspan-celery-group-is-told", default=False)
+_is_group_recorded: ContextVar[bool] = ContextVar("jobspan-celery-is-group-recorded", default=False)
 
 _COMPOSED = frozenset({"celery.chain", "celery.group", "celery.chord", "celery.chunks"})
 
 
 def install(sink: Sink, patches: Patches) -> None:
-    """Stand around the sending of groups, chords and chunks."""
+    """Wrap the sending of groups, chords and chunks."""
     hooks = BatchHooks(sink)
     patches.wrap(canvas.group, "apply_async", hooks.send_group)
     patches.wrap(canvas.chunks, "apply_async", hooks.send_chunks)
@@ -32,27 +32,27 @@ def install(sink: Sink, patches: Patches) -> None:
 
 
 class BatchHooks:
-    """Tells the sink of calls that put many tasks."""
+    """Reports calls that publish many tasks to the sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     def send_group(self, wrapped: Callable[..., Any], group: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around ``group.apply_async``."""
-        if _group_is_told.get():
-            token = _group_is_told.set(False)
+        """Wrap ``group.apply_async``."""
+        if _is_group_recorded.get():
+            token = _is_group_recorded.set(False)
             try:
                 return wrapped(*args, **kwargs)
             finally:
-                _group_is_told.reset(token)
+                _is_group_recorded.reset(token)
         return self._around(self._begin_group(group), wrapped, args, kwargs)
 
     def send_chunks(self, wrapped: Callable[..., Any], chunks: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around ``chunks.apply_async``, which sends a group."""
+        """Wrap ``chunks.apply_async``, which sends a group."""
         return self._around(self._begin(chunks, chunks.name), wrapped, args, kwargs, sends_group=True)
 
     def send_chord(self, wrapped: Callable[..., Any], chord: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around a chord's ``run``: the header's members are told to the body while it is on its way."""
+        """Wrap a chord's ``run``: the body carries the header's members while the call lasts."""
         body = _argument(args, kwargs, 1, "body")
         headers: dict[str, Any] = {}
         call = self._begin_chord(chord, _argument(args, kwargs, 0, "header"), headers)
@@ -65,14 +65,14 @@ class BatchHooks:
     def _around(
         self, call: object, wrapped: Callable[..., Any], args: Any, kwargs: Any, sends_group: bool = False
     ) -> Any:
-        token = _group_is_told.set(sends_group)
+        token = _is_group_recorded.set(sends_group)
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
             self._end(call, error)
             raise
         finally:
-            _group_is_told.reset(token)
+            _is_group_recorded.reset(token)
         self._end(call, None)
         return result
 
@@ -106,22 +106,22 @@ def _argument(args: Any, kwargs: Any, position: int, name: str) -> Any:
 
 
 def _is_empty(group: Any) -> bool:
-    # A generator is the user's: only its consumer may ask it for anything.
+    # A generator is the application's: only its consumer may advance it.
     return isinstance(group.tasks, (list, tuple)) and not group.tasks
 
 
 def _counted(group: Any) -> dict[str, Any]:
-    """Return how a batch says what a group puts by itself and leaves to others; nothing where nobody knows yet."""
-    put = _published_by(group)
-    if put is None:
+    """Return how many jobs a group publishes by itself and leaves to others; nothing where that is not known yet."""
+    counted = _published_by(group)
+    if counted is None:
         return {}
-    names, omitted = put
+    names, omitted = counted
     found = {name: options_of(task_of(group.app, name)) for name in set(names)}
     return {"members": len(names), "omitted": omitted, "jobs": tuple((name, found[name]) for name in names)}
 
 
 def _published_by(group: Any) -> tuple[list[str], int] | None:
-    """Return the names of the members that a group puts by itself, and how many it leaves to others to put later."""
+    """Return the names of the members that a group publishes by itself, and how many are published by others, later."""
     names: list[str] = []
     omitted = 0
     if not isinstance(group.tasks, (list, tuple)):
@@ -140,7 +140,7 @@ def _published_by(group: Any) -> tuple[list[str], int] | None:
 
 
 def _first_name(signature: Any) -> str | None:
-    """Return what sending a member puts, if that is one publish: of a task, or of the one that a chain begins with."""
+    """Return what sending a member publishes, if that is one job: of a task, or of the one that a chain begins with."""
     name = _name(signature)
     if name != "celery.chain":
         return name if name not in _COMPOSED else None
@@ -154,7 +154,7 @@ def _name(signature: Any) -> str:
 
 @guarded
 def _put_headers(body: Any, headers: dict[str, Any]) -> Any:
-    """Put ours among the headers that the body will be sent with; return those that were there."""
+    """Add headers to those that the body will be sent with; return those that were there."""
     if c.MEMBERS_FIELD not in headers:
         return None
     before = body.options.get("headers")
@@ -164,7 +164,7 @@ def _put_headers(body: Any, headers: dict[str, Any]) -> Any:
 
 @guarded
 def _restore_headers(body: Any, before: Any) -> None:
-    """Take ours off the body: it may be the user's own signature."""
+    """Restore the body's headers: it may be the application's own signature."""
     if before is None:
         return
     if before[0] is None:

@@ -1,4 +1,4 @@
-"""The job that does nothing, on every Celery app of a process whose user asked for it."""
+"""The job that does nothing, on every Celery app of a process with the setting ``canary``."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ def register(patches: Patches) -> None:
 
 
 def _nothing() -> None:
-    """Run, and be told."""
+    """Run, and be recorded."""

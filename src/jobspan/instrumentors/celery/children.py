@@ -88,7 +88,7 @@ def _is_final(job_id: str) -> bool | None:
 
 
 def _is_asked_to(exit_code: int | None) -> bool:
-    """Say whether a child was told to leave because its worker stops: systemd signals all processes of a worker."""
+    """Say whether a child was asked to leave because its worker stops: systemd signals all processes of a worker."""
     from celery.worker import state
 
     is_stopping = any(flag is not None and flag is not False for flag in (state.should_stop, state.should_terminate))

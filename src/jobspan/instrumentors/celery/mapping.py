@@ -1,4 +1,4 @@
-"""Celery's words → ours: a job from a message, a request or a call; a broker from an app; an outcome from a state."""
+"""Celery's terms → jobspan's: a job from a message, a request or a call; a broker from an app."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def broker_of_publish(app: Celery, connection: Any, producer: Any) -> Broker:
 
 
 def broker_of(app: Celery) -> Broker:
-    """Return the broker that an app puts its tasks on."""
+    """Return the broker that an app publishes its tasks to."""
     broker = _brokers.get(app)
     if broker is None:
         broker = _brokers[app] = _broker_of(app)
@@ -71,20 +71,20 @@ def job_from_headers(
 
     ``declared`` is the queue that the publish declares; None when it is not known, or not the one that it goes to.
     """
-    said = headers if "id" in headers else body if isinstance(body, Mapping) else {}
-    retries, limits, priority = said.get("retries"), said.get("timelimit"), properties.get("priority")
-    eta, expires = said.get("eta"), said.get("expires")
+    fields = headers if "id" in headers else body if isinstance(body, Mapping) else {}
+    retries, limits, priority = fields.get("retries"), fields.get("timelimit"), properties.get("priority")
+    eta, expires = fields.get("eta"), fields.get("expires")
     soft, hard = _NO_LIMITS if limits in WITHOUT_LIMITS else _limits(limits)
-    routing_key = _asked_routing_key(exchange, routing_key)
+    routing_key = _given_routing_key(exchange, routing_key)
     return Job(
         framework=Framework.CELERY,
         queue=declared or _queue(exchange, routing_key),
-        name=name or said.get("task"),
-        id=said.get("id"),
+        name=name or fields.get("task"),
+        id=fields.get("id"),
         attempt=_attempt(retries) if retries else 1,
-        workflow_id=said.get("root_id"),
-        parent_id=said.get("parent_id"),
-        group_id=said.get("group"),
+        workflow_id=fields.get("root_id"),
+        parent_id=fields.get("parent_id"),
+        group_id=fields.get("group"),
         priority=_priority(priority) if priority else None,
         scheduled_ns=None if eta is None else unix_ns(eta),
         expires_at=None if expires is None else _text(expires),
@@ -149,13 +149,13 @@ def job_from_message(message: Any, name: str | None = None) -> Job:
     try:
         body = None if "id" in headers else message.payload
         found = job_from_headers(name, headers, message.properties or {}, body, exchange, routing_key)
-    except Exception:  # noqa: BLE001 - the message is broken, that is why we are here
+    except Exception:  # noqa: BLE001 - the message is broken, that is why this is called
         found = Job(Framework.CELERY, _queue(exchange, routing_key), name)
     return found._replace(is_redelivered=bool(route.get("redelivered")))
 
 
 def job_from_call(app: Celery, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
-    """Return what a ``send_task`` call said of its job, for a call that failed before there was a message."""
+    """Return what a ``send_task`` call gives of its job, for a call that failed before there was a message."""
     name = args[0] if args else kwargs.get("name")
     queue = kwargs.get("queue")
     asked_for = (getattr(queue, "name", None), queue, kwargs.get("routing_key"))
@@ -190,7 +190,7 @@ def function_name(task: Task) -> str:
 
 
 def options_of(task: Any) -> JobOptions:
-    """Return what stands on a task or on its function."""
+    """Return the options set on a task or on its function."""
     return NOTHING if task is None else chosen_for(task, getattr(task, "run", None))
 
 
@@ -199,11 +199,11 @@ def task_of(app: Celery, name: str | None) -> Any:
     return getattr(app, "_tasks", {}).get(name)
 
 
-def arguments_of(args: Any, kwargs: Any, said: Mapping[str, Any], task: Any) -> Arguments:
+def arguments_of(args: Any, kwargs: Any, fields: Mapping[str, Any], task: Any) -> Arguments:
     """Return a task's arguments; ``argsrepr`` and ``kwargsrepr`` that the caller gave are what is to be shown."""
 
     def shown() -> tuple[str | None, str | None]:
-        return _given_text(said.get("argsrepr"), args), _given_text(said.get("kwargsrepr"), kwargs)
+        return _given_text(fields.get("argsrepr"), args), _given_text(fields.get("kwargsrepr"), kwargs)
 
     return Arguments(args, kwargs, getattr(task, "run", None), shown)
 
@@ -242,12 +242,12 @@ def _broker_behind(connection: Any) -> Broker:
 
 def _address_in(url: str) -> str | None:
     """Return the host or the socket's path of a URL that kombu leaves to a transport, password and all."""
-    said = urlsplit(url)
-    return said.hostname or (said.path if "@" not in said.path else None)
+    fields = urlsplit(url)
+    return fields.hostname or (fields.path if "@" not in fields.path else None)
 
 
-def _asked_routing_key(exchange: Any, routing_key: str | None) -> str | None:
-    """Return the routing key without the delay, in binary, that Celery puts before it on quorum queues."""
+def _given_routing_key(exchange: Any, routing_key: str | None) -> str | None:
+    """Return the routing key without the delay, in binary, that Celery prefixes on quorum queues."""
     if routing_key is None or not str(getattr(exchange, "name", exchange)).startswith(_DELAYED_EXCHANGE):
         return routing_key
     return _DELAY_BITS.sub("", routing_key)
@@ -259,7 +259,7 @@ def _queue(exchange: Any, routing_key: str | None) -> str:
 
 
 def _attempt(retries: Any) -> int:
-    # A message may say anything; beyond 63 bits no attribute can.
+    # A message may contain anything; beyond 63 bits no attribute can.
     return retries + 1 if isinstance(retries, int) and 0 <= retries < _MOST_RETRIES else 1
 
 
@@ -277,12 +277,12 @@ def _seconds(value: Any) -> float | None:
 
 
 def _priority(value: Any) -> int | None:
-    # Kombu's virtual transports put a 0 where none was asked for.
+    # Kombu's virtual transports send a 0 where none was given.
     return value if isinstance(value, int) and value else None
 
 
 def _given_text(text: Any, values: Any) -> str | None:
-    # Celery writes its own representation where the caller gave none: then we make ours, which redacts by key.
+    # Celery writes its own representation where the caller gave none: then jobspan makes its own, which redacts by key.
     if not isinstance(text, str):
         return None
     from celery.utils.saferepr import saferepr

@@ -113,7 +113,7 @@ def _cause_of(error: BaseException) -> BaseException:
 
 
 def _retry_behind(error: BaseException, task: Task) -> Retry | None:
-    """Return the retry that this exception covers up: ``Task.retry`` had put it on the queue before it raised."""
+    """Return the retry that this exception covers up: ``Task.retry`` had published it before it raised."""
     for hidden in _contexts(error):
         sig = hidden.sig if isinstance(hidden, Retry) and not hidden.is_eager else None
         if sig is not None and sig.options.get("task_id") == task.request.id:

@@ -65,7 +65,7 @@ class _Run:
 def install(sink: JobSink, patches: Patches) -> None:
     """Connect the hooks of runs; the ends of runs that are open when they are disconnected are still recorded."""
     runs, open_run_ends = RunHooks(sink), OpenRunEnds(sink)
-    # The patches are undone in reverse: ends are heard from before the other hooks are disconnected, so none is missed.
+    # The patches are undone in reverse: ends are taken from before the other hooks are disconnected, so none is missed.
     patches.on_undo(open_run_ends.stop_when_drained)
     for signal, hook in (
         (signals.task_prerun, runs.before_run),
@@ -166,8 +166,8 @@ class RunHooks:
         leaving = sys.exc_info()[1]
         ended = how_it_ended(run, task, state, retval, leaving if leaving is not run.error_outside else None, at_ns)
         if _has_been_terminated[0] and not run.was_terminated:
-            # Whoever sent the signal (hard limit, revoke, shutdown) knows how this run ended, unless that was nobody
-            # of Celery's, and the job went on and came to a state of its own.
+            # Whoever sent the signal (hard limit, revoke, shutdown) knows how this run ended, unless it was not
+            # Celery that sent it, and the job went on to a state of its own.
             self._sink(RunAbandoned(run, ended if state is not None else None))
         else:
             self._sink(ended)

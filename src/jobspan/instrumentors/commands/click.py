@@ -17,7 +17,7 @@ from typing import Any
 
 from jobspan.events import CommandFinished, CommandNamed, CommandStarted, DaemonStarted, Sink
 from jobspan.instrumentors.commands.exclusions import is_excluded
-from jobspan.instrumentors.commands.exit_status import SCRIPT, exit_code, interrupt_of, surroundings, told_of
+from jobspan.instrumentors.commands.exit_status import SCRIPT, error_to_record, exit_code, interrupt_of, surroundings
 from jobspan.instrumentors.guard import guarded, hide_this_frame
 from jobspan.instrumentors.patches import Patches
 
@@ -56,19 +56,19 @@ _current: ContextVar[_Main | None] = ContextVar("jobspan_click_main", default=No
 
 
 class ClickHooks:
-    """Tells the sink of every Click command of this process."""
+    """Reports every Click command of this process to the sink."""
 
     def __init__(self, sink: Sink, excluded: tuple[str, ...] = ()) -> None:
         self._sink = sink
         self._excluded = excluded
 
     def install(self, core: ModuleType, patches: Patches) -> None:
-        """Stand around all commands of a ``click.core``."""
+        """Wrap all commands of a ``click.core``."""
         patches.wrap(core.Command, "main", self.main)
         patches.wrap(core.Command, "invoke", self.invoke)
 
     def install_typer(self, core: ModuleType, patches: Patches) -> None:
-        """Stand around Typer's own ``main``, and all commands of the Click that it brings (since 0.25)."""
+        """Wrap Typer's own ``main``, and all commands of the Click that it brings (since 0.25)."""
         for kind in (core.TyperCommand, core.TyperGroup):
             if "main" in vars(kind):
                 patches.wrap(kind, "main", self.main)
@@ -77,7 +77,7 @@ class ClickHooks:
             self.install(vendored.core, patches)
 
     def main(self, wrapped: Callable[..., Any], command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``Command.main``."""
+        """Wrap ``Command.main``."""
         around = _current.get()
         if around is not None and around.command is command and around.path is None:
             return wrapped(*args, **kwargs)  # a subclass calls its base's
@@ -95,7 +95,7 @@ class ClickHooks:
         return result
 
     def invoke(self, wrapped: Callable[..., Any], command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``Command.invoke``: a command's body, or a group's before its subcommand."""
+        """Wrap ``Command.invoke``: a command's body, or a group's before its subcommand."""
         self._invoked(args[0] if args else kwargs.get("ctx"))
         try:
             return wrapped(*args, **kwargs)
@@ -150,7 +150,7 @@ class ClickHooks:
             return
         number = interrupt_of(error)
         code = None if number else _code(error) if error is not None else main.asked_code
-        self._sink(CommandFinished(main, code, told_of(error, code), time.time_ns(), signal=number))
+        self._sink(CommandFinished(main, code, error_to_record(error, code), time.time_ns(), signal=number))
 
 
 def command_path(ctx: Any) -> str:
@@ -172,7 +172,7 @@ def name_of(ctx: Any) -> str:
 
 
 def _code(error: BaseException) -> int:
-    """Return the exit code of what left ``main``; outside standalone mode Click's own exceptions say theirs."""
+    """Return the exit code of what left ``main``; outside standalone mode Click's own exceptions carry one."""
     is_clicks = any(kind.__name__ in {"ClickException", "Exit"} for kind in type(error).__mro__)
     found = getattr(error, "exit_code", None) if is_clicks else None
     return found if isinstance(found, int) else exit_code(error)

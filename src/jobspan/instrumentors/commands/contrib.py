@@ -9,7 +9,7 @@ from jobspan.instrumentors.contrib import Contrib
 
 
 class ContribClick(Contrib):
-    """Theirs of Click: its wrapper stays where it is in the chain, and skips every command as it skips servers."""
+    """Silences it: its wrapper stays where it is in the chain, and skips every command as it skips servers."""
 
     name: ClassVar[str] = "ClickInstrumentor"
 
@@ -26,7 +26,7 @@ class ContribClick(Contrib):
             wrapped(*args, **kwargs)
 
     def _uninstrument(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        # Theirs takes away the outermost wrapper, whose ever it is: while that is ours, theirs has to wait.
+        # It removes the outermost wrapper, whose ever that is: while that is jobspan's, it has to wait.
         if self._is_outermost():
             wrapped(*args, **kwargs)
         else:

@@ -11,21 +11,21 @@ from typing import Any
 
 from jobspan.events import CommandFinished, CommandStarted, DaemonStarted, Sink
 from jobspan.instrumentors.commands.exclusions import is_excluded
-from jobspan.instrumentors.commands.exit_status import SCRIPT, exit_code, interrupt_of, surroundings, told_of
+from jobspan.instrumentors.commands.exit_status import SCRIPT, error_to_record, exit_code, interrupt_of, surroundings
 from jobspan.instrumentors.commands.script import program_name
 from jobspan.instrumentors.guard import guarded, hide_this_frame
 
 _PROGRAM = "manage.py"
 
 _in_charge: ContextVar[bool] = ContextVar("jobspan-django-command-line", default=False)
-"""The command line has told of the command whose ``execute`` comes next."""
+"""The command line has recorded the command whose ``execute`` comes next."""
 
 _is_testing: ContextVar[bool] = ContextVar("jobspan-django-test", default=False)
 """``manage.py test`` runs, and calls other commands to set up and to try them."""
 
 
 class DjangoHooks:
-    """Tells the sink of every management command of this process."""
+    """Reports every management command of this process to the sink."""
 
     def __init__(self, sink: Sink, excluded: tuple[str, ...] = ()) -> None:
         self._sink = sink
@@ -34,7 +34,7 @@ class DjangoHooks:
     def run_from_argv(
         self, wrapped: Callable[..., Any], command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Stand around ``BaseCommand.run_from_argv``, which leaves with the code of a ``CommandError``."""
+        """Wrap ``BaseCommand.run_from_argv``, which leaves with the code of a ``CommandError``."""
         argv = args[0] if args else kwargs.get("argv")
         tokens = _in_charge.set(True), _is_testing.set(bool(_names_tests(argv)))
         try:
@@ -47,11 +47,11 @@ class DjangoHooks:
             _is_testing.reset(tokens[1])
 
     def execute(self, wrapped: Callable[..., Any], command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``BaseCommand.execute``: by way of ``call_command`` it is all that is run."""
-        is_told = _in_charge.get()
+        """Wrap ``BaseCommand.execute``: by way of ``call_command`` it is all that is run."""
+        is_recorded = _in_charge.get()
         token = _in_charge.set(False)
         try:
-            if is_told:
+            if is_recorded:
                 return wrapped(*args, **kwargs)
             return self._around(self._called(command), wrapped, args, kwargs)
         except BaseException as error:
@@ -97,7 +97,7 @@ class DjangoHooks:
             return
         number = interrupt_of(error)
         code = None if number else _code(error)
-        self._sink(CommandFinished(key, code, told_of(error, code), time.time_ns(), signal=number))
+        self._sink(CommandFinished(key, code, error_to_record(error, code), time.time_ns(), signal=number))
 
 
 @guarded

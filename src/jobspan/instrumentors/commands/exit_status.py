@@ -7,7 +7,7 @@ import os
 from jobspan.recording.context.propagation import of_environment
 
 SCRIPT = "jobspan-script"
-"""Key of the command that stands for the whole program; one that knows more of the same work replaces it."""
+"""Key of the command that is the whole program; one that knows more of the same work replaces it."""
 
 
 def surroundings() -> dict[str, str]:
@@ -27,13 +27,13 @@ def interrupt_of(error: BaseException | None) -> str | None:
     return "SIGINT" if isinstance(error, KeyboardInterrupt) else None
 
 
-def told_of(error: BaseException | None, code: int | None) -> BaseException | None:
-    """Return what is told of the exception beside its code: nothing of one that is only a way to leave."""
+def error_to_record(error: BaseException | None, code: int | None) -> BaseException | None:
+    """Return the exception to record beside its code; None for one that is only a way to leave."""
     return None if isinstance(error, SystemExit) or code == 0 else error
 
 
-def code_of(asked: object) -> int:
+def code_of(status: object) -> int:
     """Return the exit status that the interpreter makes of what ``sys.exit`` was given."""
-    if asked is None:
+    if status is None:
         return 0
-    return asked & 0xFF if isinstance(asked, int) else 1
+    return status & 0xFF if isinstance(status, int) else 1

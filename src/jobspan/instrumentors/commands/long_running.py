@@ -47,13 +47,13 @@ HELPERS: tuple[tuple[str, str | None, str], ...] = (("socketserver", "BaseServer
 
 
 class LongRunningPrograms:
-    """Tells the sink when one of the loops begins."""
+    """Reports to the sink when one of the loops begins."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     def install(self, patches: Patches) -> None:
-        """Stand around the beginning of every loop that is known."""
+        """Wrap the beginning of every loop that is known."""
         for where, wrapper in (
             (LOOPS, self._begin),
             (HELPERS, self._begin_in_main_thread),
@@ -63,25 +63,25 @@ class LongRunningPrograms:
                 when_imported(module, _patch(patches, owner, name, wrapper), patches)
 
     def _begin(self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._tell()
+        self._report()
         return wrapped(*args, **kwargs)
 
     def _begin_in_main_thread(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         if threading.current_thread() is threading.main_thread():
-            self._tell()
+            self._report()
         return wrapped(*args, **kwargs)
 
     @guarded
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._sink(DaemonStarted())
 
 
 async def _listen_apart(
     wrapped: Callable[..., Awaitable[Any]], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    # What a connection puts is the command's all the same, for as long as it is one.
+    # What a connection publishes is the command's all the same, for as long as it is one.
     with apart():
         return await wrapped(*args, **kwargs)
 
@@ -90,7 +90,7 @@ def _patch(patches: Patches, owner: str | None, name: str, wrapper: Callable[...
     @guarded
     def patch(module: ModuleType) -> None:
         target = module if owner is None else getattr(module, owner, None)
-        # A version that has it elsewhere is one whose servers are told by their names alone.
+        # A version that has it elsewhere is one whose servers are known by their names alone.
         if target is not None and hasattr(target, name):
             patches.wrap(target, name, wrapper)
 

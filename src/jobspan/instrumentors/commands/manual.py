@@ -8,13 +8,13 @@ from typing import Any
 
 from jobspan import manual_command
 from jobspan.events import CommandFinished, CommandStarted, Sink
-from jobspan.instrumentors.commands.exit_status import SCRIPT, exit_code, interrupt_of, surroundings, told_of
+from jobspan.instrumentors.commands.exit_status import SCRIPT, error_to_record, exit_code, interrupt_of, surroundings
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches
 
 
 class HandHooks:
-    """Tells the sink of every ``jobspan.command``."""
+    """Reports every ``jobspan.command`` to the sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -26,7 +26,7 @@ class HandHooks:
 
     @guarded
     def began(self, key: Hashable, name: str, attributes: Mapping[str, Any]) -> None:
-        """Tell that it begins."""
+        """Record that it begins."""
         self._sink(
             CommandStarted(
                 key, name, surroundings(), time.time_ns(), is_process=False, replaces=SCRIPT, attributes=attributes
@@ -35,7 +35,7 @@ class HandHooks:
 
     @guarded
     def ended(self, key: Hashable, error: BaseException | None) -> None:
-        """Tell that it ends."""
+        """Record that it ends."""
         number = interrupt_of(error)
         code = None if number else exit_code(error)
-        self._sink(CommandFinished(key, code, told_of(error, code), time.time_ns(), signal=number))
+        self._sink(CommandFinished(key, code, error_to_record(error, code), time.time_ns(), signal=number))

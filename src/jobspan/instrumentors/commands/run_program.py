@@ -50,7 +50,7 @@ def run(args: Sequence[str], name: str | None = None) -> int:
     """
     # Before any thread is there: threads inherit it, and a signal to the process goes to any that does not block it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    # Where whoever started us ignores it, nobody would be told of the end.
+    # Where the parent process ignores it, the end of the program would not be reported.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     environ = dict(os.environ)
     command = _Command(args, name or _base_name(args))
@@ -87,9 +87,11 @@ class _Command:
             return
         self._sink = Recorder(settings.load())
         flush_at_exit()
-        said: Mapping[str, Any] = {PROCESS_EXECUTABLE_NAME: _base_name(self._args)}
+        attributes: Mapping[str, Any] = {PROCESS_EXECUTABLE_NAME: _base_name(self._args)}
         self._sink(
-            CommandStarted(self, self._name, surroundings(), time.time_ns(), arguments=self._args, attributes=said)
+            CommandStarted(
+                self, self._name, surroundings(), time.time_ns(), arguments=self._args, attributes=attributes
+            )
         )
         carrier: dict[str, str] = {}
         self._sink(ProgramStarted(carrier))
@@ -142,7 +144,7 @@ def _wait(pid: int) -> int:
 
 
 def _is_stopped_by_a_terminal(status: int) -> bool:
-    """Say whether a shell waits for both of us: whoever stops the program alone lets it alone go on."""
+    """Say whether a shell waits for both processes: whoever stops the program alone lets it alone go on."""
     return os.WSTOPSIG(status) != signal.SIGSTOP or os.isatty(0)
 
 
@@ -162,7 +164,7 @@ def _died_of(number: int) -> int:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)
-    return 128 + number  # a signal that does not end us: what a shell would say
+    return 128 + number  # a signal that does not end this process: what a shell would return
 
 
 def _base_name(args: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Plain scripts, ``python -m`` and console scripts → one command event pair for the whole program.
 
 The program is never current, for it may be a server: it is the parent of publishes that have no other. How it leaves is
-pieced together at exit: Python tells nobody of a ``SystemExit``, but ``sys.exit`` was asked for a code, an uncaught
+pieced together at exit: Python announces no ``SystemExit``, but ``sys.exit`` was called with a code, an uncaught
 exception is kept as ``sys.last_value``, and ``__main__`` has lost its ``__file__`` if its last line was passed.
 """
 
@@ -29,7 +29,7 @@ _UNKNOWN = object()
 
 
 class ScriptHooks:
-    """Tells the sink of the program that this process runs, unless it is none that ends."""
+    """Reports the program that this process runs, unless it is none that ends to the sink."""
 
     def __init__(self, sink: Sink, excluded: tuple[str, ...] = ()) -> None:
         self._sink = sink
@@ -42,7 +42,7 @@ class ScriptHooks:
 
     @guarded
     def install(self, patches: Patches) -> None:
-        """Begin the program's command now; its end is told at exit."""
+        """Begin the program's command now; its end is recorded at exit."""
         name = program_name(sys.argv, sys.orig_argv)
         if name is None or is_excluded_program(name, self._excluded):
             return
@@ -69,7 +69,7 @@ class ScriptHooks:
         return wrapped(*args, **kwargs)
 
     def _run_code(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around the code of a module that is run as the program: here its end is seen as it is."""
+        """Wrap the code of a module that is run as the program: here its end is seen as it is."""
         if self._is_module:
             return wrapped(*args, **kwargs)
         self._is_module = True

@@ -19,7 +19,7 @@ class SubparserHooks:
     """Completes the name of the program's command, by the first of its arguments that are parsed.
 
     Args:
-        sink: what is told.
+        sink: what takes the events.
         program: name so far.
         excluded: the user's list.
     """
@@ -32,7 +32,7 @@ class SubparserHooks:
         self._is_known = False
 
     def install(self, patches: Patches) -> None:
-        """Stand around the action that chooses a subparser."""
+        """Wrap the action that chooses a subparser."""
 
         @guarded
         def patch(module: ModuleType) -> None:
@@ -41,7 +41,7 @@ class SubparserHooks:
         when_imported("argparse", patch, patches)
 
     def chosen(self, wrapped: Callable[..., Any], action: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around a choice; the choices of the chosen parser are made inside."""
+        """Wrap a choice; the choices of the chosen parser are made inside."""
         if self._is_known:
             return wrapped(*args, **kwargs)
         before = len(self._inside)
@@ -61,7 +61,7 @@ class SubparserHooks:
         chosen = parsers.get(typed)
         if chosen is None:
             return
-        # An alias comes after the name that it stands for.
+        # An alias comes after its name.
         self._inside.append(next(name for name, parser in parsers.items() if parser is chosen))
         path = " ".join((self._program, *self._inside))
         self._sink(DaemonStarted() if is_excluded(path, self._excluded) else CommandNamed(SCRIPT, path))

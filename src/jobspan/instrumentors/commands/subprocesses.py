@@ -1,8 +1,8 @@
-"""Programs that a command or a job starts → what is added to their environment, so that theirs are its children.
+"""Programs that a command or a job starts → what is added to their environment, so that their jobs are its children.
 
-The processes of ``multiprocessing`` that are not forked are told beside what that tells them.
+The processes of ``multiprocessing`` that are not forked get it beside that library's own data.
 Nothing is set in ``os.environ``: it belongs to all threads, and what is set there while another one reads it in C may
-crash the process. What is started by ``os.system`` and ``os.exec*`` is told nothing.
+crash the process. What is started by ``os.system`` and ``os.exec*`` gets nothing.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from jobspan.recording.spans import child_processes
 from jobspan.recording.spans.child_processes import inherited_by_child, join_parent
 
 _TRACEPARENT = "TRACEPARENT"
-_TOLD, _PARENT = "jobspan", "jobspan-parent"
+_CARRIER, _PARENT = "jobspan", "jobspan-parent"
 _ENV_AT = 10
 """Where ``env`` is among the positional arguments of ``Popen``."""
 
 
 class ProgramHooks:
-    """Asks the sink what a program is to be told, for every ``subprocess.Popen``, asyncio's too."""
+    """Hands the current command or job to every program started by ``subprocess.Popen``, asyncio's too."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     def install(self, patches: Patches) -> None:
-        """Stand around the start of programs."""
+        """Wrap the start of programs."""
 
         def patch(module: ModuleType) -> None:
             patches.wrap(module.Popen, "__init__", self.started)
@@ -53,7 +53,7 @@ class ProgramHooks:
             patches.wrap(os, name, self.replaced)
 
     def started(self, wrapped: Callable[..., Any], popen: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``Popen``."""
+        """Wrap ``Popen``."""
         if len(args) <= _ENV_AT:
             environ = self._environment(kwargs.get("env"))
             if environ is not None:
@@ -61,39 +61,39 @@ class ProgramHooks:
         return wrapped(*args, **kwargs)
 
     def replaced(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around ``os.exec*``: nothing of this program runs after it, no exit handler either."""
+        """Wrap ``os.exec*``: nothing of this program runs after it, no exit handler either."""
         self._replaced(args[0] if args else kwargs.get("path"))
         return wrapped(*args, **kwargs)
 
     def prepared(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around what a process is told that is about to be spawned, by itself or from a fork server."""
-        told = wrapped(*args, **kwargs)
-        self._tell(told)
-        return told
+        """Wrap the making of the data for a process that is about to be spawned, by itself or from a fork server."""
+        data = wrapped(*args, **kwargs)
+        self._add_carrier(data)
+        return data
 
     def joined(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around the reading of that in the new process."""
+        """Wrap the reading of that in the new process."""
         self._join(args[0] if args else kwargs.get("data"))
         return wrapped(*args, **kwargs)
 
     def ended(self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Stand around all that such a process does: it leaves without its exit handlers."""
+        """Wrap all that such a process does: it leaves without its exit handlers."""
         code = wrapped(*args, **kwargs)
         _send()
         return code
 
     @guarded
-    def _tell(self, told: dict[str, Any]) -> None:
+    def _add_carrier(self, data: dict[str, Any]) -> None:
         carrier: dict[str, str] = {}
         self._sink(ProgramStarted(carrier))
         if carrier:
-            told[_TOLD], told[_PARENT] = carrier, inherited_by_child()
+            data[_CARRIER], data[_PARENT] = carrier, inherited_by_child()
 
     @guarded
-    def _join(self, told: Any) -> None:
-        carrier = told.get(_TOLD)
+    def _join(self, data: Any) -> None:
+        carrier = data.get(_CARRIER)
         if carrier is not None:
-            join_parent(told.get(_PARENT, {}))
+            join_parent(data.get(_PARENT, {}))
             self._sink(ProcessJoined(of_environment(carrier)))
 
     @guarded
@@ -105,7 +105,7 @@ class ProgramHooks:
     @guarded
     def _environment(self, given: Mapping[Any, Any] | None) -> dict[Any, Any] | None:
         """Return the environment with what is added; None where it is to stay what its caller made it."""
-        if given is not None and not _is_like_ours(given):
+        if given is not None and not _is_inherited(given):
             return None
         carrier: dict[str, str] = {}
         self._sink(ProgramStarted(carrier))
@@ -118,6 +118,6 @@ def _send() -> None:
         flush_and_leave()
 
 
-def _is_like_ours(environ: Mapping[Any, Any]) -> bool:
-    """Say whether an environment is ours with changes: one that was made from nothing is somebody's intent."""
+def _is_inherited(environ: Mapping[Any, Any]) -> bool:
+    """Say whether an environment is this process's with changes; one made from nothing is left as it is."""
     return environ.get("PATH") == os.environ.get("PATH") and environ.get(_TRACEPARENT) == os.environ.get(_TRACEPARENT)

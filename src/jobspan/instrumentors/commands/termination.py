@@ -1,7 +1,7 @@
-"""SIGTERM or SIGHUP in a command: the command is told before the process dies of the signal as it would have.
+"""SIGTERM or SIGHUP in a command: the command is recorded before the process dies of the signal as it would have.
 
-Handled only while a command is open, in the main thread, and where nobody else handles it. Python runs a handler
-between two lines of Python: in a call into C that does not return, the signal waits for that.
+Handled only while a command is open, in the main thread, and where the application does not handle it. Python runs a
+handler between two lines of Python: in a call into C that does not return, the signal waits for that.
 """
 
 from __future__ import annotations
@@ -82,16 +82,18 @@ class Termination:
         try:
             if is_ours:
                 # In a thread of its own: the line that was interrupted may hold any lock.
-                telling = threading.Thread(target=self._tell, args=(number,), daemon=True, name="jobspan-termination")
-                telling.start()
-                telling.join(DEADLINE_S)
+                reporting = threading.Thread(
+                    target=self._report, args=(number,), daemon=True, name="jobspan-termination"
+                )
+                reporting.start()
+                reporting.join(DEADLINE_S)
         finally:
-            # Whatever a handler of somebody else's raises into the waiting.
+            # Whatever a handler of the application raises into the waiting.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
     @guarded
-    def _tell(self, number: int) -> None:
+    def _report(self, number: int) -> None:
         for key in reversed(list(self._open)):
             self._sink(CommandFinished(key, None, None, time.time_ns(), signal=signal.Signals(number).name))
         flush_and_leave()

@@ -19,7 +19,7 @@ from jobspan.named_tuple import NamedTuple
 
 
 class _Group(NamedTuple):
-    """A group that is being put; ``root_id`` is the outermost's."""
+    """A group that is being published; ``root_id`` is the outermost's."""
 
     id: str
     root_id: str
@@ -29,7 +29,7 @@ _current: ContextVar[_Group | None] = ContextVar("jobspan_dramatiq_group", defau
 
 
 def workflow_of(message: Any) -> tuple[str | None, str | None]:
-    """Return the ids of the workflow that begins with a message and of the group that is being put.
+    """Return the ids of the workflow that begins with a message and of the group that is being published.
 
     The workflow is its group's, or its own as first step of a pipeline.
     """
@@ -87,11 +87,11 @@ class BatchHooks:
     @guarded
     def _begin(self, key: object, group: Any) -> None:
         body: dict[str, Any] | None = {} if group.completion_callbacks else None
-        words = broker_of(group.broker)
+        to_broker = broker_of(group.broker)
         number = len(group.children)
         now = time.time_ns()
         jobs = tuple(_job_of(group.broker, child) for child in group.children)
-        self._sink(BatchStarted(key, "group", Framework.DRAMATIQ, words, now, body=body, members=number, jobs=jobs))
+        self._sink(BatchStarted(key, "group", Framework.DRAMATIQ, to_broker, now, body=body, members=number, jobs=jobs))
         if body:
             # For this call only, and copies: the callbacks are the caller's.
             group.completion_callbacks = [_carrying(message, body) for message in group.completion_callbacks]
@@ -107,7 +107,7 @@ def _nested() -> _Group:
 
 
 def _job_of(broker: Any, child: Any) -> tuple[str | None, JobOptions]:
-    """Return the first job that a member puts: of a pipeline its first message; of a group nobody's."""
+    """Return the first job that a member publishes: of a pipeline its first message; of a group none."""
     first = next(iter(getattr(child, "messages", ())), child)
     name = getattr(first, "actor_name", None)
     return name, options_of(broker, name)

@@ -1,4 +1,4 @@
-"""The brokers of this process, whenever they were made, each with our middleware in it."""
+"""The brokers of this process, whenever they were made, each with jobspan's middleware in it."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from jobspan.named_tuple import NamedTuple
 
 
 class _Joined(NamedTuple):
-    """What stands in a broker for us."""
+    """What jobspan has put into a broker."""
 
     middleware: weakref.ref[Any]
     enqueue: weakref.ref[Any]
 
     def leave(self, broker: Any) -> None:
-        """Take it out, unless somebody has put theirs around it."""
+        """Take it out, unless another library has wrapped it."""
         from jobspan.instrumentors.dramatiq.draining import OpenRunEnds
 
         middleware = self.middleware()
         if middleware is not None and middleware in broker.middleware:
-            last_ends = OpenRunEnds(middleware, _exchange)
-            _exchange(broker, middleware, last_ends)
-            last_ends.leave_when_drained(broker)
+            open_run_ends = OpenRunEnds(middleware, _exchange)
+            _exchange(broker, middleware, open_run_ends)
+            open_run_ends.leave_when_drained(broker)
         if vars(broker).get("enqueue") is self.enqueue():
             del broker.enqueue
 
 
 class Brokers:
-    """The brokers of this process, each with our middleware in first place."""
+    """The brokers of this process, each with jobspan's middleware in first place."""
 
     def __init__(self, sink: JobSink, patches: Patches, *, canary: bool) -> None:
         self._sink = sink
         self._canary = canary
         self._patches = patches
-        # Held weakly, and by nothing else of ours: a broker that its application drops is gone.
+        # Held weakly, here and everywhere: a broker that its application drops is gone.
         self._joined: weakref.WeakKeyDictionary[Any, _Joined] = weakref.WeakKeyDictionary()
         self._is_on = True
 
@@ -64,19 +64,19 @@ class Brokers:
     def after_init(
         self, wrapped: Callable[..., None], broker: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        """Stand around ``Broker.__init__``, which every broker's own calls."""
+        """Wrap ``Broker.__init__``, which every broker's own calls."""
         wrapped(*args, **kwargs)
         self.join(broker)
 
     @guarded
     def join(self, broker: Any) -> None:
-        """Put our middleware before all others and stand around the broker's ``enqueue``."""
+        """Insert jobspan's middleware before all others and wrap the broker's ``enqueue``."""
         from jobspan.instrumentors.dramatiq.middleware import JobspanMiddleware
 
         if broker in self._joined:
             return
         middleware = JobspanMiddleware(self._sink, canary=self._canary)
-        # First in the list: our before-hooks run before AgeLimit can skip, our after-hooks run last, so that retries,
+        # First in the list: the before-hooks run before AgeLimit can skip, the after-hooks run last, so that retries,
         # callbacks and pipelines are published inside the run's span.
         broker.middleware.insert(0, middleware)
         enqueue = wrapt.FunctionWrapper(broker.enqueue, middleware.enqueue)
@@ -85,13 +85,13 @@ class Brokers:
 
 
 def _exchange(broker: Any, middleware: Any, *others: Any) -> None:
-    """Put others, or nothing, where a middleware stands."""
-    # A new list: another thread may be going through this one, and would leave somebody out.
+    """Replace a middleware by others, or by nothing."""
+    # A new list: another thread may be iterating over this one, and would skip a middleware.
     broker.middleware = [new for old in broker.middleware for new in (others if old is middleware else (old,))]
 
 
 def made_before(base: type) -> list[Any]:
-    """Return the brokers that exist already, also those that are nobody's global broker."""
+    """Return the brokers that exist already, also those that are not the global broker."""
     if not base.__subclasses__():
         return []
     kinds, found = [base], []

@@ -1,4 +1,4 @@
-"""The job that does nothing, on a queue of its own that only workers know whose user asked for it."""
+"""The job that does nothing, on a queue of its own that only workers with the setting ``canary`` know."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ def register(broker: Any, worker: Any) -> None:
 
 
 def _nothing() -> None:
-    """Run, and be told."""
+    """Run, and be recorded."""

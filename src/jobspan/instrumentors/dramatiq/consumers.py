@@ -25,7 +25,7 @@ RECEIVED = "_jobspan_received_ns"
 
 _consuming: ContextVar[Any] = ContextVar("jobspan_dramatiq_consumer", default=None)
 handing_over: ContextVar[bool] = ContextVar("jobspan_dramatiq_hand_over", default=False)
-"""Whether a consumer puts delayed messages, whose time has come, from the delay queue on their queue.
+"""Whether a consumer moves delayed messages, whose time has come, from the delay queue to their queue.
 
 That is the second half of publishes that were recorded when the application enqueued them.
 """

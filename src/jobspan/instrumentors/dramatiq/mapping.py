@@ -1,4 +1,4 @@
-"""Dramatiq's words → ours: a job from a message, a broker from a broker, a function from an actor."""
+"""Dramatiq's terms → jobspan's: a job from a message, a broker from a broker, a function from an actor."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _SYSTEMS = {
 }
 
 
-class ActorWords(NamedTuple):
-    """What a run says of its actor: the function's qualified name, and whose CPU time is the run's."""
+class ActorFacts(NamedTuple):
+    """What a run reports of its actor: the function's qualified name, and whose CPU time is the run's."""
 
     actor: Any
     function: str | None
@@ -43,15 +43,15 @@ class ActorWords(NamedTuple):
 
 
 _NOTHING: dict[str, Any] = {}
-_NO_ACTOR = ActorWords(None, None, CpuScope.THREAD)
+_NO_ACTOR = ActorFacts(None, None, CpuScope.THREAD)
 
 
 class BrokerFacts:
-    """A broker, its actors and their jobs in our words; what stays as it is is worked out once."""
+    """A broker, its actors and their jobs in jobspan's terms; what does not change is worked out once."""
 
     def __init__(self) -> None:
         self._found: Broker | None = None
-        self._actors: dict[str, ActorWords] = {}
+        self._actors: dict[str, ActorFacts] = {}
         self._retries: Retries | None = None
 
     def of(self, broker: DramatiqBroker) -> Broker:
@@ -60,13 +60,13 @@ class BrokerFacts:
             self._found = broker_of(broker)
         return self._found
 
-    def actor(self, actor: Any) -> ActorWords:
+    def actor(self, actor: Any) -> ActorFacts:
         """Return what is known of an actor; None: one that is not of this process."""
         if actor is None:
             return _NO_ACTOR
         found = self._actors.get(actor.actor_name)
         if found is None or found.actor is not actor:
-            found = self._actors[actor.actor_name] = _words_of(actor)
+            found = self._actors[actor.actor_name] = _facts_of(actor)
         return found
 
     def job(
@@ -80,7 +80,7 @@ class BrokerFacts:
         group_id: str | None = None,
         schedule: Schedule | None = None,
     ) -> Job:
-        """Return the job that a message carries; ``delay_ms`` is what a publish asked for."""
+        """Return the job that a message carries; ``delay_ms`` is the delay of a publish."""
         plain = message_behind(message)
         options, actor = plain.options, broker.actors.get(plain.actor_name)
         on_actor = _NOTHING if actor is None else actor.options
@@ -110,9 +110,9 @@ class BrokerFacts:
         )
 
     def key(self, broker: DramatiqBroker, message: Any, chosen: JobOptions) -> Hashable:
-        """Return what decides all that is told of a job, but for its id and its times; None: there is more to it.
+        """Return what decides all that is recorded of a job but its id and times; None: there is more to it.
 
-        ``chosen`` is what stands on its actor.
+        ``chosen`` are the options set on its actor.
         """
         plain = message_behind(message)
         options, name = plain.options, plain.actor_name
@@ -152,7 +152,7 @@ def broker_of(broker: DramatiqBroker) -> Broker:
             return _redis(broker)
         if system == c.SYSTEM_RABBITMQ:
             return _rabbitmq(broker)
-    except Exception:  # noqa: BLE001 - a cluster, a pool of somebody's own: jobs are told without the address
+    except Exception:  # noqa: BLE001 - a cluster or a custom pool: jobs are recorded without the address
         return Broker(system)
     return Broker(system)
 
@@ -169,12 +169,12 @@ def worker_name() -> str:
 
 
 def message_behind(message: Any) -> Any:
-    """Return the message that a worker's proxy stands for: the proxy looks each attribute up anew."""
+    """Return the message behind a worker's proxy, which looks each attribute up anew."""
     return message._message if isinstance(message, MessageProxy) else message  # noqa: SLF001 - it has no public name
 
 
 def carrier_of(options: Any) -> dict[str, Any]:
-    """Return what a message carries for us; what stands in its place and is none goes on as an unreadable field."""
+    """Return what a message carries for jobspan; a value of another type goes on as an unreadable field."""
     option = options.get(c.DRAMATIQ_OPTION) if isinstance(options, dict) else None
     if option is None:
         return {}
@@ -188,12 +188,12 @@ def attempt_of(options: dict[str, Any]) -> int:
 
 
 def options_of(broker: DramatiqBroker, actor_name: str | None) -> JobOptions:
-    """Return what stands on the actor of a name or on its function."""
+    """Return the options set on the actor of a name or on its function."""
     return options_on(None if actor_name is None else broker.actors.get(actor_name))
 
 
 def options_on(actor: Any) -> JobOptions:
-    """Return what stands on an actor or on its function."""
+    """Return the options set on an actor or on its function."""
     return NOTHING if actor is None else chosen_for(actor, actor.fn)
 
 
@@ -202,14 +202,14 @@ def arguments_of(actor: Any, message: Any) -> Arguments:
     return Arguments(message.args, message.kwargs, None if actor is None else actor.fn)
 
 
-def _words_of(actor: Any) -> ActorWords:
+def _facts_of(actor: Any) -> ActorFacts:
     function = getattr(actor, "fn", None)
     if function is None:
-        return ActorWords(actor, None, CpuScope.THREAD)
+        return ActorFacts(actor, None, CpuScope.THREAD)
     # An async actor runs on the event loop's thread, together with others.
     is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
     name = f"{function.__module__}.{function.__qualname__}" if hasattr(function, "__qualname__") else None
-    return ActorWords(actor, name, CpuScope.UNKNOWN if is_async else CpuScope.THREAD)
+    return ActorFacts(actor, name, CpuScope.UNKNOWN if is_async else CpuScope.THREAD)
 
 
 def _redis(broker: Any) -> Broker:

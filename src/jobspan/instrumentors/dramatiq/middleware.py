@@ -84,7 +84,7 @@ class JobspanMiddleware(Middleware):
     def after_process_message(
         self, broker: Any, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """The message was processed, or raised; Retries has decided by now, because our after-hook runs last."""
+        """The message was processed, or raised; Retries has decided by now, because this after-hook runs last."""
         run = self._open_run(broker, message)
         if run is not None:
             limit = self._facts.max_attempts(broker, message) if exception is not None else None

@@ -1,4 +1,4 @@
-"""How a run ended, from what Dramatiq tells at its end: an exception, a skip, a message marked as failed."""
+"""How a run ended, from what Dramatiq reports at its end: an exception, a skip, a message marked as failed."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def processed(run: Run, message: Any, error: BaseException | None, max_attempts:
             return _rejected(run, None, at_ns, has_run=True)
         return RunFinished(run, Outcome.SUCCEEDED, final=True, at_ns=at_ns)
     is_back = run.is_back and not message.failed
-    asked = isinstance(error, Retry)
-    told: BaseException | None = error
-    if asked:
-        # Retry is how a job asks for another run: no error of its own, but for what it was raised from.
-        told = error.__cause__ or error.__context__ or (None if is_back else error)
+    is_retry = isinstance(error, Retry)
+    cause: BaseException | None = error
+    if is_retry:
+        # Retry is how a job requests another run: no error of its own, but for what it was raised from.
+        cause = error.__cause__ or error.__context__ or (None if is_back else error)
     return RunFinished(
         key=run,
         outcome=outcome_of(error, is_retried=is_back),
         final=not is_back,
         at_ns=at_ns,
-        error=told,
-        retry_reason=(str(error) or None) if asked else None,
+        error=cause,
+        retry_reason=(str(error) or None) if is_retry else None,
         retry_delay_s=run.delay_s if is_back else None,
         dead_lettered=True if message.failed else None,
         max_attempts=max_attempts if is_back else None,
@@ -47,7 +47,7 @@ def processed(run: Run, message: Any, error: BaseException | None, max_attempts:
 
 
 def skipped(run: Run, message: Any, at_ns: int) -> RunFinished:
-    """Return the end of a run that a before-hook prevented: too old, aborted, or somebody does not want it."""
+    """Return the end of a run that a before-hook prevented: too old, aborted, or skipped by another middleware."""
     error = sys.exc_info()[1]
     outcome = _skipped_by(error)
     if outcome is None and message.failed:

@@ -51,7 +51,7 @@ class DramatiqPublishHooks(PublishHooks):
 
     @guarded
     def note_retry(self, message: Any, delay: int | None) -> None:
-        """Note that the message of the run that this thread is in was put on the queue again."""
+        """Note that the message of the run that this thread is in was published again."""
         run = self._runs.current()
         if run is not None and run.message_id == message.message_id:
             run.note_retry(delay)
@@ -118,7 +118,7 @@ class DramatiqPublishHooks(PublishHooks):
 
 
 def _schedule_of(actor: Any, message: Any) -> Schedule | None:
-    """Return the schedule that put a message; None when none did. periodiq's entries are its actors."""
+    """Return the schedule that published a message; None when none did. periodiq's entries are its actors."""
     if "scheduled_at" in message.options and actor is not None and "periodic" in actor.options:
         return Schedule("periodiq", message.actor_name)
     return current_schedule.get()

@@ -9,7 +9,7 @@ from jobspan.instrumentors.contrib import Contrib
 
 
 class ContribCelery(Contrib):
-    """Theirs of Celery: its signal receivers are disconnected, and connected again as they were."""
+    """Silences it: its signal receivers are disconnected, and connected again as they were."""
 
     name: ClassVar[str] = "CeleryInstrumentor"
 
@@ -29,7 +29,7 @@ class ContribCelery(Contrib):
 
     def give_back(self) -> None:
         """Connect its receivers again."""
-        instance = self._instrumentor._instance  # noqa: SLF001 - it may have been made after us
+        instance = self._instrumentor._instance  # noqa: SLF001 - it may have been made after this
         if self._is_on and instance is not None:
-            instance._instrument(**self._kwargs)  # noqa: SLF001 - as above
+            instance._instrument(**self._kwargs)  # noqa: SLF001 - its flag is to stay as its user set it
             vars(instance).update(self._state)

@@ -1,8 +1,8 @@
-"""Others' handlers that make a context current around a run, and take it back when ours has gone, or has yet to go.
+"""Other libraries' handlers that make a context current around a run, and detach it before or after jobspan's does.
 
-Receivers of a signal are called in the order in which they were connected, so theirs and ours do not nest: whoever goes
-last brings back what the other had made current. So before all of them we remember what is current, and after all of
-them it is current again; where Celery's are the only others, there is nothing to do.
+Receivers of a signal are called in the order in which they were connected, so two libraries do not nest: whichever
+detaches last restores what the other had attached. So one handler before all of them remembers what is current, and one
+after all of them restores it; where Celery's are the only others, there is nothing to do.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _AROUND = "jobspan_around"
 
 
 def install(patches: Patches) -> None:
-    """Stand around those that are connected to ``task_postrun``, now or later."""
-    _look()
+    """Put a handler before and after those of ``task_prerun`` and ``task_postrun``, whenever they connect."""
+    _place_all()
     # ``connect`` may answer a decorator, which connects later.
     patches.wrap(signals.task_postrun, "_connect_signal", _connected)
-    patches.on_undo(_go)
+    patches.on_undo(_remove)
 
 
 def _connected(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     receiver = wrapped(*args, **kwargs)
-    _look()
+    _place_all()
     return receiver
 
 
 @guarded
-def _look() -> None:
+def _place_all() -> None:
     if any(map(_is_others, _receivers())):
         _place(signals.task_prerun, _before_all, is_first=True)
         _place(signals.task_postrun, _after_all, is_first=False)
@@ -52,7 +52,7 @@ def _receivers() -> Iterator[Any]:
 
 
 def _is_others(receiver: Any) -> bool:
-    """Say whether it is neither ours nor Celery's own; None is one that is there no more."""
+    """Say whether it is neither jobspan's nor Celery's; None is one that is there no more."""
     module = getattr(receiver, "__module__", None) or ""
     return receiver is not None and module.partition(".")[0] not in ("jobspan", "celery")
 
@@ -69,7 +69,7 @@ def _place(signal: Any, receiver: Callable[..., None], *, is_first: bool) -> Non
         signal.sender_receivers_cache.clear()
 
 
-def _go() -> None:
+def _remove() -> None:
     signals.task_prerun.disconnect(dispatch_uid=_UID)
     signals.task_postrun.disconnect(dispatch_uid=_UID)
 

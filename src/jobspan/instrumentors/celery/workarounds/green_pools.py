@@ -14,13 +14,13 @@ _PATCH = "OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH"
 
 
 def cpu_scope() -> CpuScope:
-    """Return whose CPU a run in this process can tell: greenlets share their thread's clock."""
+    """Return whose CPU time a run in this process can measure: greenlets share their thread's clock."""
     return CpuScope.UNKNOWN if are_threads_green() else CpuScope.THREAD
 
 
 def warn_of_a_stall(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     """Log one line when a worker is about to patch threads that the SDK has started already, which stalls it."""
-    pool = _pool_asked_for(argv)
+    pool = _pool_in(argv)
     if pool not in _GREEN or are_threads_green() or (pool == "gevent" and environ.get(_PATCH) == "patch_all"):
         return
     advice = f"set {_PATCH}=patch_all" if pool == "gevent" else f"use the gevent pool and set {_PATCH}=patch_all"
@@ -32,7 +32,7 @@ def warn_of_a_stall(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     )
 
 
-def _pool_asked_for(argv: Sequence[str]) -> str | None:
+def _pool_in(argv: Sequence[str]) -> str | None:
     # As celery.maybe_patch_concurrency reads it.
     for number, word in enumerate(argv):
         if word in {"-P", "--pool"}:

@@ -28,8 +28,8 @@ def _close_the_others(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...]
     kept = _waited_on()
     if not kept:
         return wrapped(*args, **kwargs)
-    asked = args[0] if args else kwargs.get("keep")
-    return wrapped([*(asked or ()), *kept])
+    given = args[0] if args else kwargs.get("keep")
+    return wrapped([*(given or ()), *kept])
 
 
 @guarded
