@@ -23,15 +23,14 @@ from typing import Any, TypeVar
 
 from jobspan.errors import JobspanError
 from jobspan.events import Event, PublishFinished, PublishStarted, RunFinished, RunStarted
+from jobspan.frameworks import TASK_LIBRARIES
 from jobspan.jobs import Broker, Framework, Job, Outcome
 from jobspan.named_tuple import NamedTuple
 
 __all__ = ["EventLog", "SeenRun", "a_broker", "a_job", "a_publish", "a_run", "job_log", "listening"]
 
-_INSTRUMENTORS = {
-    "celery": "jobspan.instrumentors.celery:CeleryInstrumentor",
-    "dramatiq": "jobspan.instrumentors.dramatiq:DramatiqInstrumentor",
-    "click": "jobspan.instrumentors.commands:CommandInstrumentor",
+_INSTRUMENTORS = {library.distribution: library.instrumentor for library in TASK_LIBRARIES.values()} | {
+    "click": "jobspan.instrumentors.commands:CommandInstrumentor"
 }
 
 E_ = TypeVar("E_")

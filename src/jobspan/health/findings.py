@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from jobspan.brokers.base import BrokerState, QueueState
+from jobspan.frameworks import TASK_LIBRARIES
 from jobspan.health.limits import CRITICAL_TIMES, LimitRules, Limits
 from jobspan.jobs import Framework
 
@@ -80,7 +81,7 @@ def queue_findings(queue: QueueState, limits: Limits) -> Iterator[Finding]:
         grade = Grade.WARNING if queue.workers else Grade.CRITICAL
         takers = f"only {queue.workers} of {limits.workers} workers take" if queue.workers else "no worker takes"
         seen = f"{_jobs(queue.ready)} ready, and {takers} from it"
-        yield _about(queue, grade, "no_worker", seen, _START[queue.framework].format(queue=queue.name))
+        yield _about(queue, grade, "no_worker", seen, _how_to_start(queue))
     if _is_over(queue.ready, limits.waiting):
         yield _about(
             queue,
@@ -162,7 +163,6 @@ def _graded(value: float | None, limit: float | None) -> Grade:
     return Grade.CRITICAL if (value or 0) > CRITICAL_TIMES * (limit or 0) else Grade.WARNING
 
 
-_START = {
-    Framework.CELERY: "start a worker for it: celery -A APP worker --queues {queue}",
-    Framework.DRAMATIQ: "start a worker for it: dramatiq MODULE --queues {queue}",
-}
+def _how_to_start(queue: QueueState) -> str:
+    worker = TASK_LIBRARIES[queue.framework].start_worker.format(queue=queue.name)
+    return f"start a worker for it: {worker}"

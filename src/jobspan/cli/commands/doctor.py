@@ -31,7 +31,7 @@ _INDENT = " " * 10
 @click.option(
     "--framework",
     type=click.Choice([framework.value for framework in Framework]),
-    default=Framework.CELERY.value,
+    default=next(iter(Framework)).value,
     show_default=True,
     help="Whose workers run the canary.",
 )

@@ -13,6 +13,7 @@ from jobspan.cli.options import debug_option
 from jobspan.cli.screens.broker_screen import place_of, queue_table, queues_summary, say_notes
 from jobspan.cli.screens.run_screen import say_next
 from jobspan.cli.terminal.screen import Screen, piece
+from jobspan.frameworks import TASK_LIBRARIES
 
 
 @click.command("queues")
@@ -40,8 +41,9 @@ def _show(reader: BrokerReader, selection: QueueSelection, *, as_json: bool) -> 
         return 0 if queues else 1
     screen = Screen()
     if not queues:
+        libraries = " or ".join(library.title for library in TASK_LIBRARIES.values())
         named = f" named {' or '.join(selection.names)}" if selection.names else ""
-        screen.line(piece(f"No queue of Celery or Dramatiq{named} on {place_of(state.broker)}."))
+        screen.line(piece(f"No queue of {libraries}{named} on {place_of(state.broker)}."))
         return 1
     screen.table(queue_table(queues))
     screen.line(piece(queues_summary(state.broker, queues)))

@@ -11,12 +11,14 @@ from jobspan.cli.documents.documents import document
 from jobspan.cli.documents.rows import Key, Keys, row, rows
 from jobspan.health.check import Health
 from jobspan.health.findings import Finding, Grade
-from jobspan.jobs import Broker
+from jobspan.jobs import Broker, Framework
 
 
 def _attribute(name: str, type_: str, meaning: str) -> Key:
     return Key(type_, meaning, lambda thing: getattr(thing, name))
 
+
+_FRAMEWORKS = ", ".join(framework.value for framework in Framework)
 
 BROKER_KEYS: Keys = MappingProxyType(
     {
@@ -27,7 +29,7 @@ BROKER_KEYS: Keys = MappingProxyType(
 )
 QUEUE_KEYS: Keys = MappingProxyType(
     {
-        "framework": Key("string", "celery, dramatiq", lambda queue: queue.framework.value),
+        "framework": Key("string", _FRAMEWORKS, lambda queue: queue.framework.value),
         "queue": _attribute("name", "string", "its name"),
         "ready": _attribute("ready", "integer", "jobs that a worker could take now"),
         "delayed": _attribute("delayed", "integer", "jobs whose time has not come"),
@@ -39,7 +41,7 @@ QUEUE_KEYS: Keys = MappingProxyType(
 )
 WORKER_KEYS: Keys = MappingProxyType(
     {
-        "framework": Key("string", "celery, dramatiq", lambda worker: worker.framework.value),
+        "framework": Key("string", _FRAMEWORKS, lambda worker: worker.framework.value),
         "worker": _attribute("name", "string", "its name"),
         "queues": _attribute("queues", "array", "those that it takes jobs from"),
         "concurrency": _attribute("concurrency", "integer", "jobs that it runs at once"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from jobspan.analysis.command import CommandStory
 from jobspan.cli.terminal.times import iso
+from jobspan.jobs import Framework
 from jobspan.runs import RUNNING, Link, Run, Span
 
 
@@ -81,7 +82,7 @@ _JOB: Keys = MappingProxyType(
     {
         "job_id": _attribute("job_id", "string", "Celery task id, Dramatiq message id"),
         "job_name": _attribute("job_name", "string", "task name, actor name"),
-        "framework": _attribute("framework", "string", "celery or dramatiq"),
+        "framework": _attribute("framework", "string", " or ".join(framework.value for framework in Framework)),
         "queue": _attribute("queue", "string", "queue when known, else the routing key"),
         "command_id": _attribute("command_id", "string", "the command at the root"),
         "command_name": _attribute("command_name", "string", "its name"),

@@ -10,11 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 from jobspan import conventions as c
 from jobspan.backends.base import Backend, RunFilter
 from jobspan.brokers.address import Address
-from jobspan.health.doctor import canary_celery, canary_dramatiq, critical, fine
+from jobspan.frameworks import TASK_LIBRARIES
+from jobspan.health.doctor import critical, fine
 from jobspan.health.findings import Finding
 from jobspan.jobs import Framework
 from jobspan.runs import Run
@@ -46,7 +48,7 @@ def run_canary(canary: Canary, address: Address, backend: Backend, say: Callable
         say: is told what is waited for.
     """
     say(f"asking the {canary.framework.value} workers")
-    library = canary_celery if canary.framework == Framework.CELERY else canary_dramatiq
+    library = import_module(TASK_LIBRARIES[canary.framework].canary)
     try:
         queue, refusal = library.queue_for(address, canary.queue)
         if queue is None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires, version
 
+from jobspan.frameworks import TASK_LIBRARIES
 from jobspan.health.doctor import critical, fine, unknown, warning
 from jobspan.health.findings import Finding
 from jobspan.settings import load
@@ -13,10 +14,13 @@ from jobspan.settings import load
 _GROUP = "opentelemetry_instrumentor"
 _OURS = "jobspan_"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
-_SET_ASIDE = {"celery": "jobspan_celery", "click": "jobspan_commands"}
-_RIVAL = "opentelemetry-instrumentor-dramatiq"
+_SILENCED = {"click": "jobspan_commands"} | {
+    library.silenced: library.entry_point for library in TASK_LIBRARIES.values() if library.silenced
+}
+_RIVALS = [library.beside for library in TASK_LIBRARIES.values() if library.beside]
 _BESIDE = {"ddtrace": "Datadog's", "sentry-sdk": "Sentry's"}
-_EXTRAS = ("otlp", "celery", "dramatiq")
+_LIBRARIES = [library.distribution for library in TASK_LIBRARIES.values()]
+_EXTRAS = ("otlp", *_LIBRARIES)
 
 
 def instrumentations(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -28,8 +32,8 @@ def instrumentations(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield _disabled(entry.name)
         else:
             yield _loaded(entry) or _beside(entry.name, disabled, coexist=load(environ=environ).coexist)
-    if _version(_RIVAL):
-        yield warning("instrumentation", f"{_RIVAL} is installed: its spans come beside ours", f"uninstall {_RIVAL}")
+    for rival in filter(_version, _RIVALS):
+        yield warning("instrumentation", f"{rival} is installed: its spans come beside ours", f"uninstall {rival}")
     for name, whose in _BESIDE.items():
         if _version(name):
             yield fine("beside", f"{name} {_version(name)}: {whose} spans go where it sends them, ours are not touched")
@@ -46,7 +50,7 @@ def versions() -> Iterator[Finding]:
     }
     for name, need in required.items():
         found = _version(name)
-        if found is None and name in ("celery", "dramatiq"):
+        if found is None and name in _LIBRARIES:
             yield unknown("version", f"{name} is not installed here", "install it here if your workers use it")
         elif found is None:
             yield critical("version", f"{name} is not installed", "pip install 'jobspan[otlp]'")
@@ -103,7 +107,7 @@ def _loaded(entry: EntryPoint) -> Finding | None:
 
 
 def _beside(name: str, disabled: set[str], *, coexist: bool) -> Finding:
-    replacement = _SET_ASIDE.get(name)
+    replacement = _SILENCED.get(name)
     if replacement is None or replacement in disabled:
         return fine("instrumentation", f"{name} loads")
     if coexist:

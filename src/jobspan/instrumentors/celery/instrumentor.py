@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from jobspan.events import JobSink
 from jobspan.instrumentors.base import LibraryInstrumentor
-from jobspan.instrumentors.celery.workarounds.green_pools import warn_of_a_stall
 from jobspan.instrumentors.patches import Patches, when_imported
 from jobspan.recording.safety.interrupts import register_interrupt
 
@@ -28,7 +27,11 @@ class CeleryInstrumentor(LibraryInstrumentor):
     contrib: ClassVar[str | None] = "opentelemetry.instrumentation.celery"
 
     def _instrument(self, **kwargs: Any) -> None:
-        warn_of_a_stall(sys.argv, os.environ)
+        if any(word.startswith(("-P", "--pool")) for word in sys.argv):
+            # A program without pools starts without it: tests/library/cost/test_start_up.py counts its modules.
+            from jobspan.instrumentors.celery.workarounds.green_pools import warn_of_a_stall
+
+            warn_of_a_stall(sys.argv, os.environ)
         super()._instrument(**kwargs)
 
     def _silence_contrib(self, module: ModuleType, patches: Patches) -> None:

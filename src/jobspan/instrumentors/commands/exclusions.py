@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from jobspan.frameworks import TASK_LIBRARIES
+
 _LONG_RUNNING = (
-    "celery *",
-    "dramatiq",
-    "dramatiq *",
-    "dramatiq-gevent*",
     "flower",
     "flower *",
     "flask run*",
@@ -45,12 +43,12 @@ _LONG_RUNNING = (
     "* dbshell",
     "* runserver*",
     "* testserver",
-    "* rundramatiq*",
     "* rungunicorn",
     "* runworker",
     "* qcluster",
 )
-_COMMANDS_ALL_THE_SAME = ("celery call", "celery call *")
+_LIBRARIES = tuple(name for library in TASK_LIBRARIES.values() for name in library.long_running)
+_COMMANDS_ALL_THE_SAME = tuple(name for library in TASK_LIBRARIES.values() for name in library.commands)
 
 
 def is_excluded(path: str, excluded: tuple[str, ...] = ()) -> bool:
@@ -58,7 +56,7 @@ def is_excluded(path: str, excluded: tuple[str, ...] = ()) -> bool:
     bare = path.removeprefix("python -m ")
     if _matches(path, excluded) or _matches(bare, excluded):
         return True
-    return _matches(bare, _LONG_RUNNING) and not _matches(bare, _COMMANDS_ALL_THE_SAME)
+    return _matches(bare, _LIBRARIES + _LONG_RUNNING) and not _matches(bare, _COMMANDS_ALL_THE_SAME)
 
 
 def is_excluded_program(name: str, excluded: tuple[str, ...] = ()) -> bool:

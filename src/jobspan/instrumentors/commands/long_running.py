@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from jobspan.events import DaemonStarted, Sink
+from jobspan.frameworks import TASK_LIBRARIES
 from jobspan.instrumentors.guard import guarded
 from jobspan.instrumentors.patches import Patches, when_imported
 from jobspan.recording.registry.open_commands import apart
@@ -30,9 +31,7 @@ LOOPS: tuple[tuple[str, str | None, str], ...] = (
     ("grpc._server", "_Server", "start"),
     ("grpc.aio._server", "Server", "start"),
     ("asyncio.base_events", "Server", "serve_forever"),
-    ("celery.worker.worker", "WorkController", "start"),
-    ("celery.beat", "Service", "start"),
-    ("dramatiq.worker", "Worker", "start"),
+    *(loop for library in TASK_LIBRARIES.values() for loop in library.loops),
     ("apscheduler.schedulers.base", "BaseScheduler", "start"),
     ("schedule", "Scheduler", "run_pending"),
 )
