@@ -1,11 +1,11 @@
 """What jobspan raises, and to whom.
 
     JobspanError
-    ├── UsageError          the user asked for something that cannot be (exit code 2)
+    ├── UsageError          the user typed or set something that cannot be (exit code 2)
     │   └── MissingExtra    a package is not installed; the message names the extra
     ├── BackendError        where spans are kept is unreachable or answered with an error (exit code 2)
     ├── BrokerError         where jobs wait is unreachable or answered with an error (exit code 2)
-    └── MalformedData       telemetry that cannot be read; the sender gets an error, nothing else is lost
+    └── MalformedData       telemetry that cannot be read; the sender gets the reason, nothing else is lost
 
 Instrumented jobs and publishes never see any of these.
 """

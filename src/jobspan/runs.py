@@ -1,4 +1,4 @@
-"""What can be seen afterwards: spans as they were kept, and the runs, publishes and commands that they describe.
+"""What can be seen afterwards: spans as they were kept, and the runs, publishes and commands read from them.
 
 Mirrors ``events``: what the recorder wrote from events, these read back from any backend. Ids are lower-case hex,
 times Unix nanoseconds, durations seconds, memory bytes. None: the span does not say.
@@ -26,7 +26,7 @@ class Link:
 
     @property
     def type(self) -> str | None:
-        """What the link means, e.g. ``publish`` or ``previous_attempt``; None for another library's."""
+        """What the link means, e.g. ``publish`` or ``previous_attempt``; None for a link of another instrumentation."""
         return self.attributes.get(c.JOBSPAN_LINK_TYPE)
 
 
@@ -180,12 +180,12 @@ class Command:
 
 
 def is_run(span: Span) -> bool:
-    """Say whether a span is one of our run spans."""
+    """Say whether a span is a run span of jobspan."""
     return c.JOBSPAN_FRAMEWORK in span.attributes and span.attributes.get(c.MESSAGING_OPERATION_NAME) == c.OPERATION_RUN
 
 
 def is_publish(span: Span) -> bool:
-    """Say whether a span is one of our publish spans: of one job, no batch."""
+    """Say whether a span is a publish span of jobspan: of one job, no batch."""
     return (
         c.JOBSPAN_FRAMEWORK in span.attributes
         and span.attributes.get(c.MESSAGING_OPERATION_NAME) == c.OPERATION_PUBLISH
@@ -194,12 +194,12 @@ def is_publish(span: Span) -> bool:
 
 
 def is_publish_batch(span: Span) -> bool:
-    """Say whether a span is one of our batch spans: around many publish spans, or in their place."""
+    """Say whether a span is a batch span of jobspan: around many publish spans, or in their place."""
     return c.JOBSPAN_FRAMEWORK in span.attributes and c.MESSAGING_BATCH_MESSAGE_COUNT in span.attributes
 
 
 def is_command(span: Span) -> bool:
-    """Say whether a span is one of our command spans: its own id is the command's."""
+    """Say whether a span is a command span of jobspan: its own id is the command's."""
     return span.attributes.get(c.JOBSPAN_COMMAND_ID) == span.span_id
 
 

@@ -1,4 +1,4 @@
-"""A command's story: what it put on queues, how that ended, and what each kind of job cost."""
+"""A command's story: the jobs that it published, how they ended, and what each kind of job cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NamePath = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class JobFold:
-    """All jobs of one name put by the same kind of job. ``depth`` 0: put by the command itself.
+    """All jobs of one name published by the same kind of job. ``depth`` 0: published by the command itself.
 
     Attributes:
         states: jobs by state (see ``JobSeen.state``).
@@ -44,9 +44,9 @@ class CommandStory:
 
     Attributes:
         command: None while no command span is there: it still runs, or was killed.
-        put: jobs the command itself put, as its span counted them, else as seen.
+        put: jobs the command itself published, as its span counted them, else as seen.
         put_s: from its first publish's start to its last one's end.
-        states, nested_states: jobs by state: put by the command, and put by its jobs.
+        states, nested_states: jobs by state: published by the command, and by its jobs.
         retries: attempts that asked for another.
         runs: every run, oldest first.
         timeline: from the command's start to the last end; None without any run.
@@ -74,7 +74,7 @@ class CommandStory:
 def command_story(
     command_id: str, spans: Iterable[Span], open_runs: Iterable[Run] = (), *, now_ns: int, buckets: int = 40
 ) -> CommandStory:
-    """Tell a command's story.
+    """Return a command's story.
 
     Args:
         command_id: the command's whole id.
@@ -106,7 +106,7 @@ def command_story(
 
 
 def fold_jobs(jobs: Sequence[JobSeen], seen: Seen) -> tuple[JobFold, ...]:
-    """Fold jobs by name, nested by who put them; a job beneath its own name is counted with that."""
+    """Fold jobs by name, nested by the job that published them; a job beneath its own name is counted with that."""
     members: dict[NamePath, list[JobSeen]] = defaultdict(list)
     for job in jobs:
         members[_name_path(seen.lineage(job.key))].append(job)
@@ -123,7 +123,7 @@ def _name_path(lineage: Sequence[JobSeen]) -> NamePath:
 def _depth_first(members: Mapping[NamePath, Sequence[JobSeen]]) -> list[NamePath]:
     """Order paths as a tree: branches with failures first, then by their first job.
 
-    A path whose parent has no jobs of its own still hangs.
+    A path whose parent has no jobs of its own is still in the tree.
     """
     first: dict[NamePath, int] = {}
     fine: dict[NamePath, bool] = {}

@@ -1,4 +1,4 @@
-"""One job's story: where it came from, each attempt, and what it put itself."""
+"""One job's story: where it came from, each attempt, and what it published itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class JobStory:
     Attributes:
         command: the command at its root, when its span is among those given.
         ancestors: the jobs it came through, outermost first.
-        children: jobs it put, by name.
+        children: jobs it published, by name.
         links: of its newest run.
     """
 
@@ -35,7 +35,7 @@ class JobStory:
 
     @property
     def publish(self) -> Publish | None:
-        """The publish that put it first; None when that was not seen."""
+        """Its first publish; None when that was not seen."""
         return self.job.publishes[0] if self.job.publishes else None
 
     @property
@@ -45,7 +45,7 @@ class JobStory:
 
     @property
     def failure(self) -> Failure | None:
-        """The exception to show: the newest attempt's, else the one that kept it from being put."""
+        """The exception to show: the newest attempt's, else its failed publish's."""
         if self.failing:
             return self.failing.failure
         return next((publish.failure for publish in self.job.publishes if publish.failure), None)
@@ -62,7 +62,7 @@ class JobStory:
 
 
 def job_story(job_id: str, spans: Iterable[Span], open_runs: Iterable[Run] = ()) -> JobStory | None:
-    """Tell a job's story from its spans and, for its origin, those of the jobs and the command above it."""
+    """Return a job's story from its spans and, for its origin, those of the jobs and the command above it."""
     seen = see(spans, open_runs)
     job = seen.jobs.get(job_id)
     if job is None:
@@ -77,6 +77,6 @@ def job_story(job_id: str, spans: Iterable[Span], open_runs: Iterable[Run] = ())
 
 
 def parent_of(job_id: str, spans: Iterable[Span]) -> str | None:
-    """Return the id of the job that put this one, as far as these spans tell."""
+    """Return the id of the job that published this one, as far as these spans show."""
     job = see(spans).jobs.get(job_id)
     return job.parent_key if job else None

@@ -1,4 +1,4 @@
-"""What a bundle of spans tells of: its commands, and its jobs with their publishes, runs and the job that put them."""
+"""The commands in a bundle of spans, and the jobs with their publishes, runs and the job that published them."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def see(spans: Iterable[Span], open_runs: Iterable[Run] = ()) -> Seen:
 
 
 def _run(span: Span) -> Run:
-    # A backend may tell a run in flight as a span without an end.
+    # A backend may report a run in flight as a span without an end.
     run = run_from_span(span)
     return run if span.end_ns else replace(run, end_ns=None, outcome=None, final=None)
 
@@ -136,7 +136,7 @@ def _jobs(publishes: Sequence[Publish], runs: Sequence[Run], spans: Mapping[Span
 
 
 def _parent(key: str, publishes: Sequence[Publish], runs: Sequence[Run], spans: Mapping[SpanKey, Span]) -> str | None:
-    """Return the job that put this one: as its spans say, else the run that its publish happened in."""
+    """Return the job that published this one: as its spans say, else the run that its publish happened in."""
     candidates = [run.parent_job_id for run in runs]
     candidates += [
         spans[publish.trace_id, publish.span_id].attributes.get(c.JOBSPAN_JOB_PARENT_ID) for publish in publishes

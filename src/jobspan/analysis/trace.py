@@ -39,9 +39,9 @@ class TraceStory:
 
 
 def trace_story(trace_id: str, spans: Iterable[Span]) -> TraceStory | None:
-    """Tell a trace's story; spans of other traces are left out, None when nothing is left.
+    """Return a trace's story; spans of other traces are left out, None when nothing is left.
 
-    A span whose parent is not there (or that is its own ancestor) stands at the root.
+    A span whose parent is not there (or that is its own ancestor) is a root.
     """
     own = sorted((span for span in spans if span.trace_id == trace_id), key=lambda span: span.start_ns)
     if not own:

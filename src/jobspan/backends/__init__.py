@@ -18,7 +18,7 @@ _POLL_S = 0.05
 
 
 def open_backend(store: Path | None = None, url: str | None = None) -> Backend:
-    """Return what answers for a store: a server named by ``url``, else the one that holds it, else its file.
+    """Return the backend of a store: a server named by ``url``, else the one that holds it, else its file.
 
     Args:
         store: path of the embedded store; None: ``JOBSPAN_STORE``, else the user's data folder.

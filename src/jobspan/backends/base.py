@@ -69,8 +69,8 @@ class CommandSeen:
 
     Attributes:
         start_ns, last_ns: its start, and the last that is seen of it or its jobs.
-        command: its own span; None: it still runs, or was killed and nobody has told.
-        put: jobs put, so far as is seen; each counts once, however often it is retried.
+        command: its own span; None: it still runs, or was killed and its end was not recorded.
+        put: jobs published, as far as is seen; each counts once, however often it is retried.
         done: jobs that have had their last run; ``failed`` are among them.
         running: jobs with a run in flight; only known where ``tells_running``.
     """
@@ -91,7 +91,7 @@ class CommandSeen:
 
 @runtime_checkable
 class ReportsDrops(Protocol):
-    """A backend that also hears what senders could not record."""
+    """A backend that also receives what senders could not record."""
 
     def dropped(self) -> Mapping[str, int]:
         """Return the events of ``jobspan.telemetry.dropped`` in the last hour, by reason."""
@@ -120,8 +120,8 @@ class Backend(Protocol):
     def shorten(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the shortest beginning of each id, four characters or more, that ``find`` answers with it alone.
 
-        Told by the ids given, the newest spans and how many more are kept: in a large store an older namesake is
-        unlikely, not impossible.
+        Compared with the ids given and the newest spans; the number of further spans sets the least length. In a large
+        store an older id with the same beginning is unlikely, not impossible.
         """
         ...
 
@@ -133,5 +133,5 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...

@@ -1,4 +1,4 @@
-"""JSON asked of a server over HTTP, and in one line what went wrong."""
+"""JSON from a server over HTTP, and in one line what went wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER_S = 30.0
 """How long an answer may take."""
 
 _REASON_LENGTH = 200
-"""Of what a server says of its refusal, so many characters are repeated."""
+"""An error repeats at most so many characters of the reason that a server gives."""
 
 
 Read = TypeVar("Read")
@@ -114,7 +114,7 @@ class Asker:
         raise BackendError(f"{self._kind} at {self.url} answered {answer.status}: {reason(answer.content)}")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._opener.close()
 
     def _answered(self, request: Request, timeout_s: float) -> tuple[int, bytes]:
@@ -152,7 +152,7 @@ def read_headers(text: str) -> dict[str, str]:
 
 
 def reason(content: Any) -> str:
-    """Return what a server says in its JSON of why it refuses, in one line."""
+    """Return the reason of a refusal out of a server's JSON, in one line."""
     if isinstance(content, dict):
         for key in ("errors", "error", "message", "msg"):
             if content.get(key):
@@ -163,14 +163,14 @@ def reason(content: Any) -> str:
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Stays at the address that was given: what it is asked with is not for others."""
+    """Follows no redirect: the headers may be secrets meant for the given address alone."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 def _opener(url: str, kind: str, usual: str) -> OpenerDirector:
-    """Return what asks, without httpx: to import that and to make its client takes longer than most answers."""
+    """Return an opener of the standard library: importing httpx takes longer than most answers."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or True)
@@ -183,12 +183,12 @@ def _opener(url: str, kind: str, usual: str) -> OpenerDirector:
             f"the address of {kind} has a user name in it, which others can see; "
             f"expected it in {JOBSPAN_BACKEND_HEADERS}, e.g. 'Authorization=Basic …'"
         )
-    # A proxy of the environment is not asked for this machine's own addresses.
+    # Requests to this machine's own addresses bypass a proxy of the environment.
     return build_opener(_NoRedirects, ProxyHandler({} if parts.hostname in _LOOPBACK else None))
 
 
 def _is_plain_refusal(answer: Answer) -> bool:
-    """Say whether an answer tells in plain text why it refuses; a page, or no such path, is another program."""
+    """Say whether an answer refuses in plain text; an HTML page or status 404 comes from another program."""
     is_refusal = answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND
     return is_refusal and not answer.content.lstrip().startswith("<")
 

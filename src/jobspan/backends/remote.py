@@ -66,7 +66,7 @@ class RemoteBackend:
         return bool(named == str(store.resolve()))
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._asker.close()
 
     def _ask(self, reader: Callable[[Any], Read], question: str, query: json_codec.Query, **how: float | None) -> Read:

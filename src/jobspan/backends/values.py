@@ -14,7 +14,7 @@ from typing import Any
 
 _BYTES, _DOUBLE, _MAP = "$bytes", "$double", "$map"
 _PLAIN, _NESTED = frozenset((str, int, bool, type(None))), frozenset((list, dict))
-"""Most values are the same in JSON: they are told by their type, without a call for each."""
+"""Most values are the same in JSON: the type decides, which saves a call for each."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 

@@ -18,7 +18,7 @@ def open_broker(
 
     Args:
         url: as in the application: ``redis://host:6379/0``, ``amqp://user:password@host/vhost``.
-        frameworks: whose queues; empty: those whose traces stand in the broker.
+        frameworks: whose queues; empty: those whose traces are found in the broker.
         queues: queues to look at besides those found; on RabbitMQ without its management API these only.
         management: address of RabbitMQ's management API, where it is not the broker's host and port 15672.
 

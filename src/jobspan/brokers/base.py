@@ -11,7 +11,7 @@ from jobspan.jobs import Broker, Framework
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """One queue at one moment. None: this broker cannot tell; never an invented 0.
+    """One queue at one moment. None: this broker does not report it; never an invented 0.
 
     Attributes:
         framework: whose queue it is.
@@ -19,7 +19,7 @@ class QueueState:
         ready: jobs that a worker could take now.
         delayed: jobs whose time has not come.
         unacked: jobs that a worker has, running or prefetched, and has not acknowledged. Celery acknowledges a job
-            when it begins, unless told to do it late.
+            when it begins, unless it acknowledges late.
         dead: jobs in the dead-letter store.
         oldest_s: how long the job that is next has been ready to run, in seconds; None also where none waits.
         workers: workers that take jobs from it.
@@ -59,8 +59,8 @@ class BrokerState:
     Attributes:
         broker: which one.
         queues: by framework and name.
-        workers: those online; None: it cannot tell.
-        notes: what could not be told and why, a sentence each.
+        workers: those online; None: not known.
+        notes: what is not known and why, a sentence each.
     """
 
     broker: Broker
@@ -108,5 +108,5 @@ class BrokerReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...

@@ -38,7 +38,9 @@ class RabbitMQReader:
             if not self._named:
                 raise
             queues, exchanges = declared(self._address, self._named), frozenset(self._named)
-            note = f"{absent.seen}: only the queues named are looked at, over AMQP, which tells ready jobs and workers"
+            note = (
+                f"{absent.seen}: only the queues named are looked at, over AMQP, which reports ready jobs and workers"
+            )
         parts = [Part(notes=(note,))] if note else []
         if Framework.DRAMATIQ in (self._frameworks or Framework):
             parts.append(self._dramatiq(queues, asks_api=not note))
@@ -47,7 +49,7 @@ class RabbitMQReader:
         return whole(self.broker, parts)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._api.close()
 
     def _dramatiq(self, queues: dict[str, Queue], *, asks_api: bool) -> Part:
@@ -56,7 +58,7 @@ class RabbitMQReader:
             return Part(states, None if states else ())
         names = {state.name for state in states}
         consumers = self._api.consumers() if any(state.workers for state in states) else []
-        # A process of Dramatiq has a connection a queue; they cannot be told to be of one process.
+        # A process of Dramatiq has a connection a queue; they cannot be recognised as one process.
         return Part(
             states,
             tuple(

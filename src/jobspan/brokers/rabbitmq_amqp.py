@@ -1,4 +1,4 @@
-"""Named queues of RabbitMQ over AMQP: a passive declaration tells ready jobs and consumers, and changes nothing."""
+"""Named queues of RabbitMQ over AMQP: a passive declaration reports ready jobs and consumers, and changes nothing."""
 
 from __future__ import annotations
 

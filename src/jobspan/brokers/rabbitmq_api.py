@@ -20,7 +20,7 @@ _COLUMNS = "name,exclusive,auto_delete,consumers,messages_ready,messages_unackno
 
 
 class ApiIsAbsent(BrokerError):
-    """Nobody answers at the API's address: the plugin may be off, or the broker is gone."""
+    """The API does not answer: the plugin may be off, or the broker is down."""
 
     def __init__(self, seen: str) -> None:
         super().__init__(
@@ -31,7 +31,7 @@ class ApiIsAbsent(BrokerError):
 
 
 class Consumer(NamedTuple):
-    """Who takes from a queue, by its connection's address."""
+    """A consumer of a queue, by its connection's address."""
 
     queue: str
     connection: str
@@ -51,7 +51,7 @@ class ManagementApi:
 
     def __init__(self, address: Address, url: str = "") -> None:
         parts = urlsplit(url.rstrip("/") or _usual(address))
-        # It stands in errors: who asks is no part of it.
+        # Errors repeat it: it must not contain the credentials.
         self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._vhost = quote(address.path or "/", safe="")
         who = (unquote(parts.username), unquote(parts.password or "")) if parts.username else _who(address)
@@ -67,11 +67,11 @@ class ManagementApi:
         return frozenset(str(found.get("name")) for found in self._ask(f"exchanges/{self._vhost}", {"columns": "name"}))
 
     def consumers(self) -> list[Consumer]:
-        """Return who takes from which queue."""
+        """Return the consumers of each queue."""
         return [_consumer(found) for found in self._ask(f"consumers/{self._vhost}", {})]
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._client.close()
 
     def _ask(self, question: str, query: dict[str, str]) -> list[dict[str, Any]]:

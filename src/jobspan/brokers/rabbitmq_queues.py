@@ -26,7 +26,7 @@ class Queue(NamedTuple):
     """Timestamp of the next message, Unix seconds, where its publisher set one."""
 
     is_private: bool = False
-    """Exclusive to a connection, or server-named: nobody's job queue."""
+    """Exclusive to a connection, or server-named: no job queue."""
 
 
 def dramatiq_queues(queues: Mapping[str, Queue]) -> tuple[QueueState, ...]:
@@ -45,7 +45,7 @@ def celery_queues(
 
     Args:
         queues: all of the virtual host.
-        exchanges: names of its exchanges. Celery declares one of the queue's name unless told otherwise.
+        exchanges: names of its exchanges. Celery declares one of the queue's name by default.
         named: queues that are Celery's in any case, where they are not Dramatiq's.
         all_are_celerys: so are all that are not Dramatiq's.
     """
@@ -79,7 +79,7 @@ def _dramatiq_state(queue: Queue, delayed: Queue, dead: Queue) -> QueueState:
         # Workers take delayed messages at once and hold them until they are due.
         delayed=_sum(delayed),
         unacked=queue.unacked,
-        # Nobody takes from the dead letter queue: what is ready there is all of it.
+        # No worker takes from the dead letter queue: what is ready there is all of it.
         dead=dead.ready,
         oldest_s=_head_age_s(queue),
         workers=queue.consumers,

@@ -26,7 +26,7 @@ class RedisReader:
         self._address = address
         self._client = client_of(address)
         wanted = frameworks or tuple(Framework)
-        # A queue that a user names is of the framework that they name, else of those that stand in the database.
+        # A queue that a user names is of the framework that they name, else of those found in the database.
         named = queues if frameworks else ()
         self._readers = [_KEYS[framework](self._client, address, named) for framework in wanted]
 
@@ -41,7 +41,7 @@ class RedisReader:
             return whole(self.broker, [reader.look() for reader in self._readers])
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         for reader in self._readers:
             reader.close()
         self._client.close()

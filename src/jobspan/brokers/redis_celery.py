@@ -24,7 +24,7 @@ from jobspan.named_tuple import NamedTuple
 
 PRIORITY_STEPS = (0, 3, 6, 9)
 UNACKED_READ = 1000
-"""Up to so many jobs that workers have are read, to tell to which queue they belong and which are delayed."""
+"""Up to so many jobs that workers have are read, to find to which queue they belong and which are delayed."""
 
 UNACKED_READ_BYTES = 8 * 1024 * 1024
 

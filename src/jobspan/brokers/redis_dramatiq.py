@@ -88,8 +88,8 @@ class DramatiqKeys:
                 key = f"{NAMESPACE}:{name}"
                 pipe.llen(key).hlen(f"{key}.msgs").hlen(f"{key}.DQ.msgs").zcard(f"{key}.XQ")
                 pipe.lrange(key, 0, _NEXT - 1)
-                # Without anybody online the key is one that nobody has.
-                pipe.exists(*[f"{_ACKS}{process}.{name}" for process in online or ["nobody"]])
+                # Without a process online the key is one that no process has.
+                pipe.exists(*[f"{_ACKS}{process}.{name}" for process in online or ["none"]])
             reply = pipe.execute(raise_on_error=False)
         width = len(_Answers._fields)
         return {name: _Answers(*reply[at * width : (at + 1) * width]) for at, name in enumerate(names)}
@@ -113,8 +113,8 @@ class DramatiqKeys:
     def _takers(self, name: str, reply: _Answers, oldest_s: float | None) -> int | None:
         """Return how many workers take from a queue, while some program is online.
 
-        A worker that takes from a queue in which jobs are ready holds some of it. Idle workers cannot be told from
-        programs that put jobs, and do not say what they take from.
+        A worker that takes from a queue in which jobs are ready holds some of it. Idle workers cannot be
+        distinguished from programs that publish jobs, and do not report their queues.
         """
         holders, now_s = _count(reply.holders), time.monotonic()
         if holders or not _count(reply.waiting):
@@ -156,7 +156,9 @@ def _notes(online: list[str], queues: list[QueueState]) -> tuple[str, ...]:
     if not online or all(queue.workers is not None for queue in queues):
         return ()
     both = f"{len(online)} of both called in the last {ONLINE_S:.0f} s"
-    return (f"Dramatiq on Redis: only workers that hold jobs can be told from programs that put jobs ({both})",)
+    return (
+        f"Dramatiq on Redis: only workers that hold jobs can be distinguished from programs that publish jobs ({both})",
+    )
 
 
 def _count(answer: Any) -> int | None:

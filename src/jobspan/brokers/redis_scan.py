@@ -1,4 +1,4 @@
-"""Which keys of a pattern stand in a Redis database, found in small steps that do not hold it up."""
+"""Which keys of a pattern a Redis database has, found in small steps that do not block it."""
 
 from __future__ import annotations
 

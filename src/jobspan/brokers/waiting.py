@@ -1,4 +1,4 @@
-"""Since when a waiting job could have run, as its message tells."""
+"""Since when a waiting job could have run, as its message says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_DIGITS = 15
 
 
 def oldest_wait_s(since_ms: Iterable[float | None], now_ms: float) -> float | None:
-    """Return the longest wait in seconds of jobs whose time has come; None where no message tells."""
+    """Return the longest wait in seconds of jobs whose time has come; None where no message says it."""
     waits = [now_ms - since for since in since_ms if since is not None and since <= now_ms]
     return max(waits) / 1000 if waits else None
 

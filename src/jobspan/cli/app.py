@@ -1,4 +1,4 @@
-"""The command ``jobspan``: finds subcommands when they are asked for, and turns errors into one line and a code.
+"""The command ``jobspan``: imports a subcommand when it is used, and turns errors into one line and a code.
 
 Exit codes: 0 found or fine, 1 nothing found, 2 wrong use or backend unreachable, 130 interrupted.
 """

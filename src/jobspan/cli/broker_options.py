@@ -30,11 +30,11 @@ class QueueSelection:
     names: tuple[str, ...] = ()
 
     def includes(self, queue: str | None) -> bool:
-        """Say whether a queue is among them."""
+        """Say whether a queue was selected."""
         return not self.names or any(fnmatchcase(queue or "", name) for name in self.names)
 
     def select(self, queues: tuple[QueueState, ...]) -> tuple[QueueState, ...]:
-        """Return those that are wanted."""
+        """Return those that were selected."""
         return tuple(queue for queue in queues if self.includes(queue.name))
 
 
@@ -47,7 +47,7 @@ def broker_options(command: Decorated) -> Decorated:
             "frameworks",
             multiple=True,
             type=click.Choice([framework.value for framework in Framework]),
-            help="Whose queues; by default what stands in the broker.",
+            help="Whose queues; by default all found in the broker.",
         ),
         click.option("--management", metavar="URL", help="RabbitMQ's management API.  [env: JOBSPAN_MANAGEMENT]"),
         click.option("--broker", metavar="URL", help="redis://… or amqp://…  [env: JOBSPAN_BROKER]"),

@@ -33,7 +33,7 @@ def charge(self: Task, order: int) -> None:
 
     time.sleep(0.05)
     if order == 7 or (order % 8 == 0 and self.request.retries == 0):  # noqa: PLR2004 - the orders with trouble
-        reason = "card declined" if order == 7 else "bank is busy"  # noqa: PLR2004 - as above
+        reason = "card declined" if order == 7 else "bank is busy"  # noqa: PLR2004 - the tour's one declined order
         raise self.retry(exc=CardError(f"{reason} (order {order})"), countdown=0.5)
     send_receipt.send(order)
 

@@ -25,7 +25,7 @@ def resize_image(order: int, size: int) -> None:
 
 @dramatiq.actor(queue_name="hooks", max_retries=1, min_backoff=400, max_backoff=800)
 def call_webhook(order: int) -> None:
-    """Tell the partner's shop, which never answers for order 3."""
+    """Notify the partner's shop, which never answers for order 3."""
     time.sleep(0.03)
     if order == 3:  # noqa: PLR2004 - the order of the partner who is away
         raise ConnectionError("partner.example did not answer within 5 s")

@@ -13,7 +13,7 @@ _is_pending = False
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def interrupting_signals() -> Iterator[None]:
     """Turn both signals into ``KeyboardInterrupt``."""
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
@@ -24,7 +24,7 @@ def watched() -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def deferred_interrupts() -> Iterator[None]:
     """Hold the interrupt back until the end of the block: what the block starts is known by then."""
     global _depth  # noqa: PLW0603 - signal handlers know no other place
     _depth += 1
@@ -37,13 +37,13 @@ def held() -> Iterator[None]:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    global _is_pending  # noqa: PLW0603 - as above
+    global _is_pending  # noqa: PLW0603 - signal handlers know no other place
     _is_pending = True
     if _depth == 0:
         _raise()
 
 
 def _raise() -> None:
-    global _is_pending  # noqa: PLW0603 - as above
+    global _is_pending  # noqa: PLW0603 - signal handlers know no other place
     _is_pending = False
     raise KeyboardInterrupt

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from jobspan.demo.interrupts import held
+from jobspan.demo.interrupts import deferred_interrupts
 from jobspan.errors import JobspanError
 
 _READY_S = 25.0
@@ -58,7 +58,7 @@ class Program:
             time.sleep(_POLL_S)
 
     def has_printed(self, text: str) -> bool:
-        """Say whether ``text`` stands in its output."""
+        """Say whether its output contains ``text``."""
         return text in self.log.read_text("utf-8", "replace")
 
     def ask_to_stop(self) -> None:
@@ -81,7 +81,7 @@ class Program:
 
 def start(name: str, args: Sequence[str], folder: Path, environ: Mapping[str, str], into: list[Program]) -> Program:
     """Start a program and note it among those that are to be stopped; no interrupt comes between the two."""
-    with held():
+    with deferred_interrupts():
         into.append(Program(name, args, folder, environ))
     return into[-1]
 
@@ -105,7 +105,7 @@ def free_port() -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Say whether somebody accepts connections on a loopback port."""
+    """Say whether a program accepts connections on a loopback port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

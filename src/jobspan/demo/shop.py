@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobspan.backends.store.address import read_address
 from jobspan.demo.broker import RunningBroker, start_broker
-from jobspan.demo.interrupts import held
+from jobspan.demo.interrupts import deferred_interrupts
 from jobspan.demo.programs import Program, free_port, instrumented, is_listening, python, start
 from jobspan.errors import JobspanError
 
@@ -26,7 +26,7 @@ class Shop:
 
     Args:
         folder: where the store, the programs' output and their data go.
-        say: told what has just begun.
+        say: called with what has just started.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
@@ -99,16 +99,16 @@ class Shop:
             "OTEL_SERVICE_NAME": service,
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self._grpc_port}",
             "OTEL_BSP_SCHEDULE_DELAY": _EXPORT_MS,
-            # The default folder is the user's: what his own killed workers left there is not the tour's to tell.
+            # The default folder is the user's: the tour must not recover the runs of their workers.
             "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(self.folder / "flight"),
-            # Other instrumentations of this environment would tell of the same jobs a second time.
+            # Other instrumentations of this environment would record the same jobs a second time.
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "celery,click,redis",
         }
 
     def _stop_all(self) -> None:
         # Workers first, the broker and the receiver after what they still have to say; in parallel within each.
         servers, workers = self._programs[:2], self._programs[2:]
-        with held():
+        with deferred_interrupts():
             for group in (workers, servers):
                 for program in group:
                     program.ask_to_stop()

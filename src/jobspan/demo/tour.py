@@ -31,7 +31,7 @@ def tour(*, keep: bool) -> int:
     """Run the tour; return 0. Whatever happens, nothing of it is left running."""
     console = Console(highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="jobspan-demo-"))
-    with interrupts.watched(), _removed_unless(keep, folder):
+    with interrupts.interrupting_signals(), _removed_unless(keep, folder):
         with Shop(folder, lambda what: console.print(f"  started {what}")) as shop:
             console.print()
             _run_command(shop)

@@ -27,8 +27,8 @@ class Health:
     """What was found.
 
     Attributes:
-        state: what the broker said; None: it did not answer.
-        facts: what the telemetry said; None: nobody was asked, or nobody answered.
+        state: what the broker reported; None: it did not answer.
+        facts: what the telemetry said; None: no backend is named, or it did not answer.
         findings: the worst first.
     """
 

@@ -120,7 +120,7 @@ def run_findings(facts: RunFacts, rules: LimitRules) -> Iterator[Finding]:
             Grade.WARNING,
             "dropped",
             f"telemetry was dropped in the last hour: {reasons}",
-            "what is told of jobs may be incomplete; the workers' logs say why at the first of each reason",
+            "runs may be missing or incomplete; the workers' logs say why at the first of each reason",
         )
 
 
@@ -132,7 +132,7 @@ def unreachable_broker(error: Exception) -> Finding:
 
 
 def unreachable_backend(error: Exception) -> Finding:
-    """Return the finding that nobody can be asked for failures and run times."""
+    """Return the finding that the backend does not answer."""
     return Finding(Grade.WARNING, "backend", str(error), "until it answers failures and run times are not known")
 
 

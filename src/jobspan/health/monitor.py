@@ -40,7 +40,7 @@ _STOP_S = 10.0
 
 
 class Monitor:
-    """Looks at a broker again and again, and reports it through a meter.
+    """Checks a broker periodically, and reports it through a meter.
 
     Args:
         reader: of the broker; closed with the monitor.
@@ -86,7 +86,7 @@ class Monitor:
         return health
 
     def close(self) -> None:
-        """Stop looking, and let go of the connections."""
+        """Stop checking, and close the connections."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)

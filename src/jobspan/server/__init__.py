@@ -45,11 +45,11 @@ def serve(
     keep: str = "off",
     max_size: str = "off",
 ) -> None:
-    """Receive and answer until SIGTERM or SIGINT; then finish what was accepted and let go of the store.
+    """Receive and answer until SIGTERM or SIGINT; then write what was accepted and close the store.
 
     Args:
         store: the DuckDB file; made with its folder when absent.
-        host: address to listen on. Anything but loopback is open to the network: nobody has to log in.
+        host: address to listen on. Anything but loopback is open to the network: there is no login.
         grpc_port: port for OTLP over gRPC; 0: any free one.
         http_port: port for OTLP over HTTP and for the API; 0: any free one.
         ready: called when requests are taken.

@@ -1,4 +1,4 @@
-"""The HTTP API for who asks: runs, counts, find, shorten, story, stats. Read only, and for this machine's own programs.
+"""The HTTP API of the command line: runs, counts, find, shorten, story, stats. Read only, for this machine's programs.
 
 A web page that a browser of this machine shows must not read it: a request that names a foreign host (a name made to
 point here) or comes from a foreign origin is refused, and no header admits other origins.

@@ -1,4 +1,4 @@
-"""Whether a server can listen on an address, told before it touches anything else."""
+"""Whether a server can listen on an address, checked before it touches anything else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bound(what: str, host: str, port: int, option: str) -> socket.socket:
 
 
 def check(what: str, host: str, port: int, option: str) -> None:
-    """Raise ``UsageError`` if nobody can listen there now."""
+    """Raise ``UsageError`` if the address cannot be listened on now."""
     bound(what, host, port, option).close()
 
 

@@ -123,6 +123,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(host: str) -> str:
-    """Return the host as it stands in a URL that this machine can ask."""
+    """Return the host as a URL that this machine can request writes it."""
     host = _ANY_ADDRESS.get(host, host)
     return f"[{host}]" if ":" in host else host

@@ -24,7 +24,7 @@ class EmbeddedBackend(StoreReader):
         path: a file that ``jobspan serve`` wrote.
 
     Raises:
-        BackendError: no such file, held by another process, or not a store of ours.
+        BackendError: no such file, held by another process, or no store of jobspan.
         MissingExtra: DuckDB is not installed.
     """
 

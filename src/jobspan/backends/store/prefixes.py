@@ -2,7 +2,7 @@
 
 To compare with every id would be to read them all. An id is compared with those asked for beside it and with those of
 the newest spans; the more the store keeps beyond them, the longer it stays, so that a second one that begins alike is
-unlikely there. One that is there all the same is told by ``find``, which answers with both.
+unlikely there. Where there is one all the same, ``find`` answers with both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def shorten(cursor: DuckDBPyConnection, ids: Sequence[str]) -> dict[str, str]:
 
 
 def least_length(spans: int) -> int:
-    """Return how many hex digits tell an id from those of so many spans, in all likelihood."""
+    """Return how many hex digits distinguish an id from those of so many spans, in all likelihood."""
     return max(SHORTEST, ceil(log(spans * _UNLIKELY or 1, 16)))
 
 

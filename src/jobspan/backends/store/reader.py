@@ -78,7 +78,7 @@ class StoreReader:
         return sorted(spans, key=lambda span: (span.start_ns, -span.end_ns, span.span_id))
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._connection.close()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The embedded store's tables, and how a file is told from somebody else's.
+"""The embedded store's tables, and how a file is recognised as a store.
 
 ``spans`` keeps every span; ``started`` has the same columns for work whose end is not known yet (``end_ns`` is 0);
 ``exceptions`` are log events waiting to be read as events of their span; ``resources`` are what sent them.

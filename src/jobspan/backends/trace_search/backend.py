@@ -53,7 +53,7 @@ class TraceSource(Protocol):
 
     @property
     def spans_are_whole(self) -> bool:
-        """What ``search`` gives is as it was sent; else only ``trace`` tells all of a span."""
+        """``search`` returns spans as they were sent; else only ``trace`` has all of a span."""
         ...
 
     def search(self, terms: Sequence[Terms], window: Window) -> Page:
@@ -68,7 +68,7 @@ class TraceSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         ...
 
 
@@ -137,7 +137,7 @@ class TraceBackend:
         return membership.in_order(belongs(match.id, spans))
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._source.close()
 
     def _spans(self, terms: Sequence[Terms], where: RunFilter, lookback_s: int = LOOKBACK_S) -> Iterator[list[Span]]:
@@ -187,7 +187,7 @@ class TraceBackend:
         spans = [span for span in found if span.attributes.get(c.JOBSPAN_COMMAND_ID) == command_id]
         if not spans:
             return None
-        # What it is told by: its own span, and when it began and was last seen.
+        # Its own span, and when it began and was last seen.
         telling = [*filter(is_command, spans), min(spans, key=_start_ns), max(spans, key=_end_ns)]
         return command_seen(command_id, membership.in_order([*spans, *self._whole(telling)]))
 

@@ -35,7 +35,7 @@ def count(runs: Iterable[Run]) -> Counts:
 
 
 def command_seen(command_id: str, spans: Sequence[Span]) -> CommandSeen:
-    """Tell of a command from the spans that say they belong to it; of its running jobs they know nothing."""
+    """Summarise a command from the spans that name it; they know nothing of its running jobs."""
     own = next((command_from_span(span) for span in spans if is_command(span)), None)
     first = min(spans, key=lambda span: span.start_ns)
     jobs = _by_job(sorted((run_from_span(span) for span in spans if is_run(span)), key=lambda run: run.start_ns))
@@ -69,7 +69,7 @@ def _has_recovered(tries: Sequence[Run]) -> bool:
 
 
 def _published(spans: Iterable[Span]) -> tuple[int, int]:
-    """Return how many jobs were put and how many were not; a retry's publish puts no job."""
+    """Return how many jobs were published and how many publishes failed; a retry's publish is no new job."""
     put = not_put = 0
     for span in spans:
         fails = c.ERROR_TYPE in span.attributes

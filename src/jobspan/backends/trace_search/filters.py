@@ -1,4 +1,4 @@
-"""Whether a filter means a run, said without a store: what ``filters`` says in SQL."""
+"""Whether a filter means a run, in Python; the pair of ``store.filters``, which says it in SQL."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def within(start_ns: int, where: RunFilter) -> bool:
 
 
 def is_one_of(name: str | None, terms: Sequence[str]) -> bool:
-    """Say whether one of the names, in which ``*`` and ``?`` stand for others, is this one; no names: any is."""
+    """Say whether one of the names, in which ``*`` and ``?`` are wildcards, matches; without names any does."""
     return not terms or (name is not None and any(_matcher(text)(name) for text in terms))
 
 
@@ -53,7 +53,7 @@ def is_of_command(command_id: str | None, name: str | None, terms: Sequence[str]
 
 
 def is_pattern(name: str) -> bool:
-    """Say whether a name stands for several."""
+    """Say whether a name has wildcards."""
     return "*" in name or "?" in name
 
 

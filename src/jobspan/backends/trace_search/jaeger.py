@@ -1,6 +1,6 @@
 """Jaeger, asked over the HTTP API of its UI's port: the stable one where it can search by attributes, else the old one.
 
-Jaeger 2.19 and later search by attributes in ``/api/v3/traces``; before, only ``/api/traces`` does, which tells less:
+Jaeger 2.19 and later search by attributes in ``/api/v3/traces``; before, only ``/api/traces`` does, which returns less:
 microseconds, no attributes of links. There a trace that is to be shown is fetched once more, by its id, in ``/api/v3``.
 """
 
@@ -56,7 +56,7 @@ class JaegerSource:
 
     @property
     def spans_are_whole(self) -> bool:
-        """Say whether the search tells all of a span."""
+        """Say whether the search returns all of a span."""
         return self._api is _STABLE
 
     def search(self, terms: Sequence[Terms], window: Window) -> Page:
@@ -75,7 +75,7 @@ class JaegerSource:
         return [] if _found_nothing(answer) else self._asker.read(_spans_of_otlp, self._asker.good(answer))
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._asker.close()
 
     @property
@@ -85,7 +85,7 @@ class JaegerSource:
         return self._probed
 
     def _probe(self) -> _Api:
-        """Ask for what is no JSON: who searches by attributes says so, others do not look at it."""
+        """Search for attributes that are no JSON: one that reads them refuses, an older one ignores."""
         moment = _rfc3339(0)
         query = [("query.attributes", "?"), ("query.startTimeMin", moment), ("query.startTimeMax", moment)]
         answer = self._asker.answer("/api/v3/traces", query)

@@ -39,7 +39,7 @@ _COMMANDS = tuple(
 _PUT_NOTHING = {c.JOBSPAN_COMMAND_JOBS_PUBLISHED: "0"}
 
 OF_JOBS_AND_COMMANDS: Sequence[Terms] = (_RUN, _PUBLISH, *_COMMANDS, _PUT_NOTHING)
-"""Every span of a job, and every command: one whose outcome nobody knows has put a job, or says that it put none."""
+"""Every span of a job, and every command: one without an outcome has published a job, or says that it did not."""
 
 
 def terms_for_runs(where: RunFilter) -> list[Terms]:

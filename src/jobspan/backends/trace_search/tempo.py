@@ -71,7 +71,7 @@ class TempoSource:
         return self._asker.read(lambda whole: otlp_json.spans_of(whole.get("trace") or {}), content)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._asker.close()
 
     def _bounds(self, window: Window) -> list[tuple[str, str]]:

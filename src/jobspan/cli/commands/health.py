@@ -63,7 +63,7 @@ def command(context: click.Context, /, watch: bool, every: float, **options: Any
 
 
 def asking(how: ReadOptions, since: str, rules: LimitRules) -> AskRuns | None:
-    """Return who asks the backend: the one that is named, else the default store where there is one."""
+    """Return the question to the backend that is named, else to the default store; None without either."""
     if not (how.place.store or how.place.url or how.environment.has_default_store()):
         return None
 

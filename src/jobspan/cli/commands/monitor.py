@@ -52,7 +52,7 @@ def command(context: click.Context, /, every: float, **options: Any) -> int:
 
 
 def _changes(screen: Screen, reader: BrokerReader, environment: Environment, clock: Clock) -> Callable[[Health], None]:
-    """Return what prints a look whose findings are others than those of the look before."""
+    """Return a callback that prints a check whose findings differ from those of the check before."""
     before: list[set[tuple[Any, ...]]] = []
 
     def say(health: Health) -> None:

@@ -23,7 +23,7 @@ from jobspan.frameworks import TASK_LIBRARIES
 @debug_option
 @click.pass_context
 def command(context: click.Context, /, watch: bool, every: float, as_json: bool, **options: Any) -> int:
-    """What waits in the broker: jobs by queue and state, ? where it cannot tell. It only reads.
+    """What waits in the broker: jobs by queue and state, ? where that is not known. It only reads.
 
     Exit codes: 0 found, 1 no queue, 2 wrong use or broker unreachable.
     """

@@ -20,11 +20,13 @@ _PORT = click.IntRange(0, 65535)
 
 @click.command("serve")
 @click.option("--store", metavar="PATH", help="Keep spans in this file.  [env: JOBSPAN_STORE]")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Listen here; nobody has to log in.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen here; there is no login.")
 @click.option("--grpc-port", type=_PORT, default=4317, show_default=True, help="OTLP over gRPC; 0: any free.")
 @click.option("--http-port", type=_PORT, default=4318, show_default=True, help="OTLP over HTTP; 0: any free.")
 @click.option("--keep", metavar="TIME", help="Keep spans so long: 14d, 36h, off.  [env: JOBSPAN_KEEP; 14d]")
-@click.option("--max-size", metavar="SIZE", help="The oldest make room: 5GB, off.  [env: JOBSPAN_MAX_SIZE; 10GB]")
+@click.option(
+    "--max-size", metavar="SIZE", help="The oldest spans are deleted above it: 5GB, off.  [env: JOBSPAN_MAX_SIZE; 10GB]"
+)
 @debug_option
 @click.pass_context
 def command(

@@ -26,7 +26,7 @@ _SPANS = 200
 @click.option(
     "--limit", type=click.IntRange(min=0), default=_SPANS, show_default=True, help="Spans of a trace; 0: all."
 )
-@click.option("--watch", is_flag=True, help="Follow a running command until its jobs are done, then tell its story.")
+@click.option("--watch", is_flag=True, help="Follow a running command until its jobs are done, then show its story.")
 @reading_options
 @click.pass_context
 def command(context: click.Context, /, id_: str, limit: int, watch: bool, **options: Any) -> int:

@@ -16,7 +16,7 @@ _QUIET_S = 60
 def watch(backend: Backend, command_id: str, environment: Environment, screen: Screen) -> None:
     """Write a line whenever something has changed; return when the command has ended and nothing is left to do.
 
-    A job may wait for hours, or be lost with its broker: that nothing happens is said, ever more seldom.
+    A job may wait for hours, or be lost with its broker: a line then says that nothing has changed, ever less often.
     """
     before: CommandSeen | None = None
     since_ns, quiet_s = environment.now_ns(), _QUIET_S

@@ -1,4 +1,4 @@
-"""``jobspan workers``: who takes jobs from the broker."""
+"""``jobspan workers``: the workers that take jobs from the broker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jobspan.cli.terminal.units import counted
 @debug_option
 @click.pass_context
 def command(context: click.Context, /, watch: bool, every: float, as_json: bool, **options: Any) -> int:
-    """Workers that are online, with their queues and how many jobs they run at once; ? where nobody can tell.
+    """Workers that are online, with their queues and how many jobs they run at once; ? where that is not known.
 
     Exit codes: 0 found, 1 no worker, 2 wrong use or broker unreachable.
     """

@@ -65,7 +65,7 @@ def queues_document(state: BrokerState, queues: Sequence[QueueState]) -> str:
 
 
 def workers_document(state: BrokerState, workers: Sequence[WorkerState] | None) -> str:
-    """Return the answer of ``workers --json``; workers null: the broker cannot tell."""
+    """Return the answer of ``workers --json``; workers null: not known."""
     found = None if workers is None else rows(WORKER_KEYS, workers)
     return document({**_broker(state.broker), "workers": found, "notes": state.notes})
 

@@ -91,7 +91,7 @@ _JOB: Keys = MappingProxyType(
 
 LINK_KEYS: Keys = MappingProxyType(
     {
-        "type": _attribute("type", "string", "publish, previous_attempt, …; null for somebody else's"),
+        "type": _attribute("type", "string", "publish, previous_attempt, …; null: not written by jobspan"),
         "trace_id": _attribute("trace_id", "string", "trace of the span that it leads to"),
         "span_id": _attribute("span_id", "string", "that span"),
     }
@@ -106,7 +106,7 @@ def _links(thing: Run | Span) -> list[dict[str, object]]:
 RUN_KEYS: Keys = MappingProxyType(
     {
         **_JOB,
-        "parent_job_id": _attribute("parent_job_id", "string", "the job that put this one"),
+        "parent_job_id": _attribute("parent_job_id", "string", "the job that published this one"),
         "attempt": _attribute("attempt", "integer", "1 for the first run"),
         "max_attempts": _attribute("max_attempts", "integer", "null when unlimited"),
         "outcome": Key("string", "how it ended, or running", lambda run: run.outcome or RUNNING),
@@ -257,7 +257,7 @@ COMMAND_ROW_KEYS: Keys = MappingProxyType(
         "done": _attribute("done", "integer", "jobs that have had their last run"),
         "failed": _attribute("failed", "integer", "jobs that have failed"),
         "running": Key(
-            "integer", "jobs with a run in flight; null: not told", lambda s: s.running if s.tells_running else None
+            "integer", "jobs with a run in flight; null: not known", lambda s: s.running if s.tells_running else None
         ),
         "retries": _attribute("retries", "integer", "attempts that asked for another"),
     }

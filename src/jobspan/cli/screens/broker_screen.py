@@ -12,7 +12,7 @@ from jobspan.health.findings import Finding, Grade
 from jobspan.jobs import Broker
 
 UNKNOWN = "?"
-"""What the broker cannot tell."""
+"""What the broker does not report."""
 
 _GRADES = {Grade.HEALTHY: FINE, Grade.WARNING: CAUTION, Grade.CRITICAL: FAILED}
 
@@ -51,7 +51,7 @@ def place_of(broker: Broker) -> str:
 
 
 def say_notes(screen: Screen, state: BrokerState) -> None:
-    """Write what the broker cannot tell and why."""
+    """Write what the broker does not report and why."""
     for note in state.notes:
         screen.line(piece(f"{UNKNOWN} {note}.", FINE))
 

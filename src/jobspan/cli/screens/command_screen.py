@@ -1,4 +1,4 @@
-"""The screen of one command: what it put on queues, folded by job, and when its runs were open."""
+"""The screen of one command: the jobs that it published, folded by name, and when its runs were open."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def print_command(screen: Screen, story: CommandStory, clock: Clock, ids: ShortI
 
 
 def command_lines(story: CommandStory, clock: Clock) -> list[Line]:
-    """Return who it was, how it ended, and what became of the jobs it put."""
+    """Return its name, how it ended, and what became of the jobs it published."""
     lines: list[Line] = [[piece(story.name or "-", STRONG), Piece("  "), piece(story.id, FINE), *_ending(story, clock)]]
     if story.command and story.command.failure:
         lines.append([Piece(f"{_INDENT}error "), piece(failure_text(story.command.failure), FAILED)])
@@ -47,7 +47,7 @@ def command_lines(story: CommandStory, clock: Clock) -> list[Line]:
 
 
 def fold_table(folds: Sequence[JobFold]) -> Table:
-    """Lay out the jobs of a command by name, nested by who put them."""
+    """Lay out the jobs of a command by name, nested by the job that published them."""
     peaks = any(fold.memory and fold.memory.is_peak for fold in folds)
     columns = [
         Column("job", flexible=True),

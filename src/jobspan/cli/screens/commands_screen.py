@@ -27,7 +27,7 @@ _COLUMNS = (
 
 
 def command_table(commands: Sequence[CommandSeen], clock: Clock, ids: ShortIds) -> Table:
-    """Lay out commands, given newest first: the newest stands last, next to the prompt."""
+    """Lay out commands, given newest first: the newest comes last, next to the prompt."""
     return Table(_COLUMNS, [_cells(seen, clock, ids) for seen in reversed(commands)])
 
 
@@ -41,7 +41,7 @@ def commands_summary(commands: Sequence[CommandSeen], window: str) -> str:
 def progress_line(seen: CommandSeen, now_ns: int) -> list[Piece]:
     """Return ``put 1200, done 800, failed 3, running 4, waiting 396, ends in about 12 s``.
 
-    Without started events nobody knows which of the others run: they are one number, and the line says so.
+    Without started events the running and the waiting jobs are one number, and the line says so.
     """
     left = max(0, seen.put - seen.done)
     line = [Piece(f"put {seen.put}, done {seen.done}, "), Piece(f"failed {seen.failed}", FAILED if seen.failed else "")]

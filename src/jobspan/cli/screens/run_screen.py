@@ -22,7 +22,7 @@ _SEPARATOR = " · "
 
 
 def run_table(runs: Sequence[Run], columns: Sequence[str], clock: Clock, ids: ShortIds) -> Table:
-    """Lay out runs, given newest first: the newest stands last, next to the prompt."""
+    """Lay out runs, given newest first: the newest comes last, next to the prompt."""
     ids.expect(full for run in runs for full in (run.job_id, run.command_id))
     slow, peaks = slow_runs(runs), any(run.memory_peak_bytes is not None for run in runs)
     rows = [run_cells(run, clock, ids, slow=run.span_id in slow, peaks=peaks) for run in reversed(runs)]
@@ -31,7 +31,7 @@ def run_table(runs: Sequence[Run], columns: Sequence[str], clock: Clock, ids: Sh
 
 
 def group_table(by: str, groups: Sequence[FailureGroup], clock: Clock, ids: ShortIds) -> Table:
-    """Lay out groups of failures, given largest first: the largest stands last."""
+    """Lay out groups of failures, given largest first: the largest comes last."""
     ids.expect(full for group in groups for full in (group.newest.job_id, group.newest.command_id))
     by_job = by == "job"
     columns = [

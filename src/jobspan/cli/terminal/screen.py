@@ -111,7 +111,7 @@ class Screen:
         self.width: int | None = self._console.width if self._console else None
 
     def line(self, *pieces: Piece | str) -> None:
-        """Write one line; a plain string must be our own words."""
+        """Write one line; a plain string must come from jobspan itself, not from telemetry."""
         self._write([part if isinstance(part, Piece) else Piece(part) for part in pieces])
 
     def lines(self, lines: Iterable[Line]) -> None:
@@ -124,7 +124,7 @@ class Screen:
         self._out.flush()
 
     def table(self, table: Table) -> None:
-        """Write a table, as wide as there is room."""
+        """Write a table, as wide as the terminal allows."""
         self.lines(table.lines(self.width))
 
     def _write(self, line: Line) -> None:

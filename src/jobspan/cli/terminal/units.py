@@ -11,7 +11,7 @@ _ONE_DECIMAL_BELOW = 10
 _MILLISECOND_S = 0.001
 _AS_MILLISECONDS_BELOW_S = 0.0995
 _NEXT_SIZE_FROM = 999.5
-"""What would round to the next unit is said in it."""
+"""A value that would round up to the next unit is written in that unit."""
 
 
 def duration(seconds: float | None) -> str:

@@ -1,8 +1,8 @@
 """One job that does nothing through publish, worker and collector: which leg of the way fails.
 
-It is put only where every worker that takes from its queue knows it. Celery's workers are asked. Dramatiq's job has a
-queue of its own, which nobody takes from who does not know it: RabbitMQ counts its consumers, and on Redis each
-process leaves its id beside Dramatiq's heartbeats.
+It is published only where every worker that takes from its queue knows it. Celery's workers are asked. Dramatiq's job
+has a queue of its own, taken from only by workers that know it: RabbitMQ counts its consumers, and on Redis each of
+them leaves its id beside Dramatiq's heartbeats.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HOW = "set OTEL_PYTHON_JOBSPAN_CANARY=true for the workers, and run them under 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """What to put, and for how long to wait for it.
+    """Which job to publish, and for how long to wait for it.
 
     Attributes:
         queue: Celery's; empty: the first that only workers take from who know the job.
@@ -45,7 +45,7 @@ def run_canary(canary: Canary, address: Address, backend: Backend, say: Callable
 
     Args:
         backend: where its spans are looked for.
-        say: is told what is waited for.
+        say: called with what is waited for.
     """
     say(f"asking the {canary.framework.value} workers")
     library = import_module(TASK_LIBRARIES[canary.framework].canary)

@@ -1,4 +1,4 @@
-"""The canary of Celery: put on a queue that only workers take from who say that they know it."""
+"""The canary of Celery: published on a queue from which only workers take that know it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def queue_for(address: Address, requested: str) -> tuple[str | None, str]:
             None,
             f"{uninformed} takes from {requested} and does not know it"
             if uninformed
-            else f"nobody takes from {requested}",
+            else f"no worker takes from {requested}",
         )
     return (safe[0], "") if safe else (None, "on each queue there is a worker that does not know it")
 

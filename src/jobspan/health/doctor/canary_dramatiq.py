@@ -1,4 +1,4 @@
-"""The canary of Dramatiq: put on the queue of its own, where a worker takes from it."""
+"""The canary of Dramatiq: published on a queue of its own, if a worker takes from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def queue_for(address: Address, requested: str) -> tuple[str | None, str]:
     if requested not in ("", c.CANARY_QUEUE):
         return (
             None,
-            f"nobody can tell whether all who take from {requested} know it; it is only put on {c.CANARY_QUEUE}",
+            f"whether all workers of {requested} know it cannot be found out; it is only published on {c.CANARY_QUEUE}",
         )
     takers = _consumers(address) if address.system == RABBITMQ else _online(address)
     return (c.CANARY_QUEUE, "") if takers else (None, f"no Dramatiq worker takes from {c.CANARY_QUEUE}")
@@ -40,7 +40,7 @@ def publish(address: Address, queue: str, _timeout_s: float) -> str:
 
 
 def taken_before(_address: Address) -> int:
-    """Return 0: it is told by its id."""
+    """Return 0: the job is recognised by its id."""
     return 0
 
 
@@ -63,7 +63,7 @@ def _consumers(address: Address) -> int:
 
 
 def _online(address: Address) -> int:
-    """Count the processes that left their sign and still call."""
+    """Count the processes that registered and still send heartbeats."""
     client = client_of(address)
     try:
         signed = set(client.zrange(f"{NAMESPACE}:{c.CANARY_SIGN}", 0, -1))

@@ -1,4 +1,4 @@
-"""Which instrumentations load here, which are of supported versions, and which tell of the same work as ours."""
+"""Which instrumentations load here, which are of supported versions, and which record the same work as jobspan's."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _tried(name: str, found: str) -> Finding:
 def _supported(entry: EntryPoint) -> tuple[tuple[int, int], tuple[int, int]] | None:
     try:
         supported: tuple[tuple[int, int], tuple[int, int]] | None = getattr(entry.load(), "supported", None)
-    except Exception:  # noqa: BLE001 - told among the instrumentations
+    except Exception:  # noqa: BLE001 - reported among the instrumentations
         return None
     return supported
 

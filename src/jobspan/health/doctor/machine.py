@@ -1,4 +1,4 @@
-"""What this machine lets us do: flight records, the exact peak of memory, and hearing of a death at once."""
+"""What this machine allows: flight records, the exact peak of memory, and noticing a death at once."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def machine(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _state_folder(chosen: str, environ: Mapping[str, str]) -> Finding:
     if chosen == "off":
-        return fine("state folder", "off, as is asked: runs of killed processes are not told")
+        return fine("state folder", "off, as configured: runs of killed processes are not recovered")
     path = Path(chosen).expanduser() if chosen else default_folder(environ)
     try:
         with TemporaryFile(dir=private_folder(path)) as file:
             file.write(b"jobspan")
     except OSError as error:
-        remedy = "name one of this user with OTEL_PYTHON_JOBSPAN_STATE_DIR: runs of killed processes are not told"
+        remedy = "name one of this user with OTEL_PYTHON_JOBSPAN_STATE_DIR: runs of killed processes are not recovered"
         return warning("state folder", f"{path} cannot be used: {error.strerror or error}", remedy)
     return fine("state folder", f"{path} is private and can be written to")
 
 
 def _memory(asked: str) -> Finding:
     if asked != "exact":
-        return fine("memory", f"{asked}, as is asked")
+        return fine("memory", f"{asked}, as configured")
     if HighWaterMark().reset():
         return fine("memory", "exact peaks, of runs that are alone in their process")
     seen = "no exact peaks: the kernel's high-water mark does not come down here"
@@ -48,6 +48,6 @@ def _deaths() -> Finding:
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
-        seen = "no process descriptors: a killed process is told when it is reaped"
+        seen = "no process descriptors: the death of a process is noticed when it is reaped"
         return warning("deaths", seen, "needs Linux 5.3, and a sandbox that allows pidfd_open")
-    return fine("deaths", "are heard of at once")
+    return fine("deaths", "are noticed at once")

@@ -30,7 +30,7 @@ def broker(reader: BrokerReader) -> Iterator[Finding]:
         return
     yield fine("broker", f"{where} answers")
     if state.workers is not None and not state.workers:
-        # Idle workers of Dramatiq on Redis cannot be told from programs that put jobs.
+        # Idle workers of Dramatiq on Redis cannot be distinguished from programs that publish jobs.
         yield unknown("workers", f"none is known on {where}", "where none runs start one: jobspan workers")
 
 
@@ -62,7 +62,7 @@ def backend_unreadable(error: BackendError) -> Finding:
 
 
 def backend_not_named() -> Finding:
-    """Return that there is none to ask."""
+    """Return that no backend is named."""
     return unknown("backend", "none is named and there is no store", "name one with --backend or --store")
 
 

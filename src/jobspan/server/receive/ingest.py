@@ -20,7 +20,7 @@ MAX_REQUEST_BYTES = 64 * 1024 * 1024
 """A request may have so many bytes, decompressed."""
 
 MAX_WAITING_BYTES = 4 * MAX_REQUEST_BYTES
-"""So many may wait for their commit; beyond, senders are told to come back."""
+"""So many may wait for their commit; beyond, senders get an answer to retry later."""
 
 
 class Overloaded(BackendError):
@@ -55,7 +55,7 @@ class Intake:
         self._writer = Writer(self.store, self.retention)
 
     def reader(self) -> StoreReader:
-        """Return who answers questions."""
+        """Return a reader that answers questions."""
         return StoreReader(self.store.connection)
 
     async def take(self, signal: str, body: bytes) -> Batch:
@@ -88,7 +88,7 @@ class Intake:
         return batch
 
     def close(self) -> None:
-        """Write what was taken, and let go of the store."""
+        """Write what was accepted, and close the store."""
         self._decoder.shutdown()
         self._writer.stop()
         self.store.close()

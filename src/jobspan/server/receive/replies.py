@@ -1,4 +1,4 @@
-"""What a sender is told: an OTLP response with its partial success, or a ``google.rpc.Status``."""
+"""The answer to a sender: an OTLP response with its partial success, or a ``google.rpc.Status``."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def _parent(span: Any) -> int | None:
 
 
 def _link(link: Any, span: Any) -> list[Any]:
-    """Return a link; null stands for the span's own trace and for its parent, which most of our links name."""
+    """Return a link; null means the span's own trace and its parent, which most links of jobspan name."""
     trace_id = None if link.trace_id == span.trace_id else link.trace_id.hex()
     span_id = None if link.span_id == span.parent_span_id and any(link.span_id) else link.span_id.hex()
     return [trace_id, span_id, attributes_to_json(attributes_of(link.attributes))]

@@ -25,7 +25,7 @@ def moment_at(connection: duckdb.DuckDBPyConnection, part: float) -> int:
     return int(found) + 1 if found is not None else 0
 
 
-def forget_before(store: Store, horizon_ns: int, *, together_ns: int) -> None:
+def delete_before(store: Store, horizon_ns: int, *, together_ns: int) -> None:
     """Remove what ended before a moment, all or nothing.
 
     Args:

@@ -1,4 +1,4 @@
-"""How much room a store's file takes, and giving back what deleted rows held."""
+"""How much disk a store's file takes, and giving back the blocks of deleted rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DiskUsage:
     """What a store takes on disk.
 
     Attributes:
@@ -28,16 +28,16 @@ class Room:
     log_bytes: int
 
 
-def room_of(connection: DuckDBPyConnection) -> Room:
+def disk_usage(connection: DuckDBPyConnection) -> DiskUsage:
     """Return what the connection's store takes on disk."""
     used, total, block_bytes, path = connection.execute(_SIZE).fetchall()[0]
-    return Room(used * block_bytes, total * block_bytes, _log_bytes(str(path)))
+    return DiskUsage(used * block_bytes, total * block_bytes, _log_bytes(str(path)))
 
 
-def make_room_free(connection: DuckDBPyConnection) -> None:
-    """Put the log into the file and let the blocks of deleted rows be written to again.
+def checkpoint(connection: DuckDBPyConnection) -> None:
+    """Write the log into the file and free the blocks of deleted rows for new ones.
 
-    Where somebody reads at this moment, it is done by a later one.
+    While a reader is active it does nothing; a later call does it.
     """
     with contextlib.suppress(duckdb.Error):
         connection.execute("CHECKPOINT")

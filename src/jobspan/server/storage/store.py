@@ -28,7 +28,7 @@ class Store:
     """The one writer of a store's file.
 
     Raises:
-        UsageError: the file cannot be made, is held by another process, or is not a store of ours.
+        UsageError: the file cannot be made, is held by another process, or is no store of jobspan.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,13 +69,13 @@ class Store:
                 self.connection.rollback()
             raise
 
-    def forget_resources(self) -> None:
-        """Let go of the resources whose spans are all gone."""
-        self.connection.execute(_FORGET_RESOURCES)
+    def delete_unused_resources(self) -> None:
+        """Delete the resources whose spans are all deleted."""
+        self.connection.execute(_DELETE_UNUSED_RESOURCES)
         self._resources = self._read_resources()
 
     def close(self) -> None:
-        """Write everything into the one file and let go of it."""
+        """Write everything into the one file and close it."""
         self.connection.execute("CHECKPOINT")
         self.connection.close()
 
@@ -96,7 +96,7 @@ class Store:
         new, conflicts = _split_known(spans, self._same_ids("spans", spans, _CONFLICT_WINDOW_NS))
         self._insert("spans", COLUMNS, new, made=_HEADS)
         self._count(duplicates=len(spans) - len(new), conflicts=conflicts)
-        self.connection.execute(_FORGET_STARTED)
+        self.connection.execute(_DELETE_STARTED)
 
     def _same_ids(self, table: str, rows: list[Row], window_ns: int) -> list[Row]:
         """Return the content of the rows that are there already under the ids of these.
@@ -147,8 +147,8 @@ class Store:
 
 
 _SAME_IDS = "a.span_id = s.span_id AND a.trace_lo = s.trace_lo AND a.trace_hi = s.trace_hi"
-_FORGET_STARTED = f"DELETE FROM started s USING arriving a WHERE {_SAME_IDS}"  # noqa: S608  constants
-_FORGET_RESOURCES = """
+_DELETE_STARTED = f"DELETE FROM started s USING arriving a WHERE {_SAME_IDS}"  # noqa: S608  constants
+_DELETE_UNUSED_RESOURCES = """
 DELETE FROM resources WHERE id NOT IN (SELECT resource FROM spans UNION SELECT resource FROM started)
 """
 _HEADS = "".join(f", {head}" for head in HEADS.values())

@@ -1,4 +1,4 @@
-"""The one thread that writes: it gathers the requests that wait, commits them together, and lets go of what is old."""
+"""The one thread that writes: it gathers the requests that wait, commits them together, and deletes what is old."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Writer:
                 self._clean()
 
     def _clean(self) -> None:
-        """Let go of one slice; further ones follow without a pause, each after what waits to be written."""
+        """Delete one slice; further ones follow without a pause, each after what waits to be written."""
         is_more = False
         try:
             is_more = self._cleaner.step()
@@ -91,14 +91,14 @@ class Writer:
         """Commit all; when that fails, each alone, so that one that cannot be written fails by itself."""
         try:
             self._store.add([batch for batch, _ in gathered])
-        except Exception as error:  # noqa: BLE001  whatever it is, the thread must go on and the sender be told
+        except Exception as error:  # noqa: BLE001  whatever it is, the thread must go on and the sender get the error
             if len(gathered) > 1:
                 for waiting in gathered:
                     self._commit([waiting])
                 return
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            _logger.warning("%d rows could not be written: %s", gathered[0][0].rows, said)
-            gathered[0][1].set_exception(BackendError(f"the store could not be written: {said}"))
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            _logger.warning("%d rows could not be written: %s", gathered[0][0].rows, reason)
+            gathered[0][1].set_exception(BackendError(f"the store could not be written: {reason}"))
             return
         for _, done in gathered:
             done.set_result(None)
