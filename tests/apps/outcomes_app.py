@@ -90,7 +90,7 @@ def expected(self: Task) -> None:
 
 
 @app.task(bind=True)
-def is_noop(self: Task) -> None:
+def ignores(self: Task) -> None:
     """Ask to be ignored."""
     with _noted(self) as run:
         run.will("ignored", final=True)

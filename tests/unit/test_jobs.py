@@ -21,7 +21,7 @@ def test_a_run_that_another_follows_has_not_failed(outcome: Outcome, final: bool
 
 
 @pytest.mark.parametrize("is_error", [True, False])
-def test_a_rejected_run_has_failed_if_nobody_asked_for_it(is_error: bool) -> None:
+def test_a_rejected_run_has_failed_unless_the_job_asked_for_it(is_error: bool) -> None:
     assert has_failed("rejected", final=True, is_error=is_error) == is_error
 
 

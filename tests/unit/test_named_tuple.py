@@ -31,31 +31,31 @@ def job_of(base: Any) -> Any:
     return Job
 
 
-Ours, Theirs = job_of(named_tuple.NamedTuple), job_of(NamedTuple)
+Ours, Typings = job_of(named_tuple.NamedTuple), job_of(NamedTuple)
 
 
 @pytest.mark.parametrize(
     "seen", [tuple, repr, dir, lambda job: job.label, lambda job: job.again(), lambda job: job._asdict()]
 )
-def test_one_is_what_theirs_is(seen: Any) -> None:
-    ours, theirs = (seen(each("mail", queue="slow")) for each in (Ours, Theirs))
+def test_one_is_what_typings_is(seen: Any) -> None:
+    ours, typings = (seen(each("mail", queue="slow")) for each in (Ours, Typings))
     added = {"_field_types", "__orig_bases__"}
     if isinstance(ours, list):
-        assert set(ours) - added == set(theirs) - added
+        assert set(ours) - added == set(typings) - added
     else:
-        assert str(ours) == str(theirs)
+        assert str(ours) == str(typings)
 
 
 @pytest.mark.parametrize(
     "name", ["_fields", "_field_defaults", "__doc__", "__module__", "__bases__", "__match_args__", "__slots__"]
 )
-def test_a_class_says_of_itself_what_theirs_says(name: str) -> None:
-    assert getattr(Ours, name) == getattr(Theirs, name)
+def test_a_class_says_of_itself_what_typings_says(name: str) -> None:
+    assert getattr(Ours, name) == getattr(Typings, name)
 
 
 def test_annotations_are_what_is_written() -> None:
     assert get_type_hints(Ours)["attempt"] is int
-    assert list(Ours.__annotations__) == list(Theirs.__annotations__)
+    assert list(Ours.__annotations__) == list(Typings.__annotations__)
 
 
 def test_one_goes_through_pickle() -> None:

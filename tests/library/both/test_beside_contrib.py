@@ -1,4 +1,4 @@
-"""Beside OpenTelemetry's own instrumentations: no span comes twice, whoever came first, and theirs comes back."""
+"""Beside OpenTelemetry's own instrumentations: no span comes twice, whoever came first, and contrib comes back."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def worker() -> Iterator[None]:
 class Beside:
     """Both instrumentations of one library on one provider, and a piece of work for them."""
 
-    def __init__(self, ours: Any, theirs: Any, work: Callable[[], None]) -> None:
-        self.ours, self.theirs, self._work = ours, theirs, work
+    def __init__(self, ours: Any, contrib: Any, work: Callable[[], None]) -> None:
+        self.ours, self.contrib, self._work = ours, contrib, work
         self._exporter = InMemorySpanExporter()
         self._provider = TracerProvider()
         self._provider.add_span_processor(SimpleSpanProcessor(self._exporter))
@@ -63,10 +63,10 @@ class Beside:
         self.ours.instrument(tracer_provider=self._provider, **settings)
 
     def theirs_on(self) -> None:
-        self.theirs.instrument(tracer_provider=self._provider)
+        self.contrib.instrument(tracer_provider=self._provider)
 
     def off(self) -> None:
-        for instrumentor in (self.ours, self.theirs):
+        for instrumentor in (self.ours, self.contrib):
             if instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.uninstrument()
 
@@ -96,7 +96,7 @@ def _run_a_command() -> None:
 
 
 OURS = {"celery": ["jobspan", "jobspan"], "click": ["jobspan"]}
-THEIRS = {"celery": ["celery", "celery"], "click": ["click"]}
+CONTRIB = {"celery": ["celery", "celery"], "click": ["click"]}
 
 
 @pytest.fixture(params=["celery", "click"])
@@ -118,12 +118,12 @@ def ours(beside: Any) -> list[str]:
     return OURS[beside.library]
 
 
-def theirs(beside: Any) -> list[str]:
-    return THEIRS[beside.library]
+def contrib(beside: Any) -> list[str]:
+    return CONTRIB[beside.library]
 
 
-@pytest.mark.parametrize("first", ["ours", "theirs"])
-def test_whoever_comes_first_only_ours_tells_and_one_line_says_so(
+@pytest.mark.parametrize("first", ["ours", "contrib"])
+def test_whichever_comes_first_only_jobspan_records_and_one_line_says_so(
     beside: Beside, caplog: pytest.LogCaptureFixture, first: str
 ) -> None:
     with caplog.at_level(logging.WARNING, "jobspan"):
@@ -135,30 +135,30 @@ def test_whoever_comes_first_only_ours_tells_and_one_line_says_so(
     assert [line.partition(",")[0] for line in said] == [
         f"opentelemetry.instrumentation.{beside.library} is set aside"  # type: ignore[attr-defined]
     ]
-    assert beside.theirs.is_instrumented_by_opentelemetry
+    assert beside.contrib.is_instrumented_by_opentelemetry
 
 
-@pytest.mark.parametrize("first", ["ours", "theirs"])
-def test_uninstrument_gives_theirs_back(beside: Beside, first: str) -> None:
+@pytest.mark.parametrize("first", ["ours", "contrib"])
+def test_uninstrument_gives_contrib_back(beside: Beside, first: str) -> None:
     steps = [beside.ours_on, beside.theirs_on]
     for step in steps if first == "ours" else reversed(steps):
         step()
     for _ in range(2):
         beside.ours.uninstrument()
-        assert beside.scopes() == theirs(beside)
+        assert beside.scopes() == contrib(beside)
         beside.ours_on()
         assert beside.scopes() == ours(beside)
 
 
-def test_theirs_that_its_user_switched_off_meanwhile_stays_off(beside: Beside) -> None:
+def test_contrib_that_its_user_switched_off_meanwhile_stays_off(beside: Beside) -> None:
     beside.theirs_on()
     beside.ours_on()
-    beside.theirs.uninstrument()
+    beside.contrib.uninstrument()
     beside.ours.uninstrument()
     assert beside.scopes() == []
 
 
-def test_theirs_that_was_never_on_is_not_mentioned(beside: Beside, caplog: pytest.LogCaptureFixture) -> None:
+def test_contrib_that_was_never_on_is_not_mentioned(beside: Beside, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "jobspan"):
         beside.ours_on()
         beside.ours.uninstrument()
@@ -166,38 +166,38 @@ def test_theirs_that_was_never_on_is_not_mentioned(beside: Beside, caplog: pytes
     assert beside.scopes() == []
 
 
-def test_theirs_that_comes_after_ours_has_gone_is_on(beside: Beside) -> None:
+def test_contrib_that_comes_after_jobspan_has_gone_is_on(beside: Beside) -> None:
     beside.ours_on()
     beside.ours.uninstrument()
     beside.theirs_on()
-    assert beside.scopes() == theirs(beside)
+    assert beside.scopes() == contrib(beside)
 
 
-@pytest.mark.parametrize("first", ["ours", "theirs"])
+@pytest.mark.parametrize("first", ["ours", "contrib"])
 def test_coexist_leaves_both_on(beside: Beside, caplog: pytest.LogCaptureFixture, first: str) -> None:
     steps = [lambda: beside.ours_on(coexist=True), beside.theirs_on]
     with caplog.at_level(logging.WARNING, "jobspan"):
         for step in steps if first == "ours" else reversed(steps):
             step()
-        assert beside.scopes() == sorted(ours(beside) + theirs(beside))
+        assert beside.scopes() == sorted(ours(beside) + contrib(beside))
     assert caplog.records == []
 
 
-def test_ours_of_one_library_does_not_silence_theirs_of_another(beside: Beside) -> None:
+def test_jobspan_on_one_library_does_not_silence_contrib_of_another(beside: Beside) -> None:
     other: Any = CommandInstrumentor() if beside.ours is CeleryInstrumentor() else CeleryInstrumentor()
     other.instrument()
     try:
         beside.theirs_on()
-        assert beside.scopes() == theirs(beside)
+        assert beside.scopes() == contrib(beside)
     finally:
         other.uninstrument()
 
 
 def test_their_state_is_as_it_was(beside: Beside) -> None:
     beside.theirs_on()
-    before = {name: value for name, value in vars(beside.theirs).items() if name != "task_id_to_start_time"}
-    methods = {name: vars(type(beside.theirs))[name] for name in ("_instrument", "_uninstrument")}
+    before = {name: value for name, value in vars(beside.contrib).items() if name != "task_id_to_start_time"}
+    methods = {name: vars(type(beside.contrib))[name] for name in ("_instrument", "_uninstrument")}
     beside.ours_on()
     beside.ours.uninstrument()
-    assert {name: vars(beside.theirs)[name] for name in before} == before
-    assert {name: vars(type(beside.theirs))[name] for name in methods} == methods
+    assert {name: vars(beside.contrib)[name] for name in before} == before
+    assert {name: vars(type(beside.contrib))[name] for name in methods} == methods

@@ -57,12 +57,12 @@ def handlers() -> Iterator[Handlers]:
     made.disconnect()
 
 
-@pytest.fixture(params=["theirs first", "ours first"])
+@pytest.fixture(params=["other first", "ours first"])
 def in_turn(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Switch theirs and ours on, in either order."""
+    """Switch the other library and jobspan on, in either order."""
 
-    def switch(theirs: Callable[[], None], ours: Callable[[], None]) -> None:
-        for step in (theirs, ours) if request.param == "theirs first" else (ours, theirs):
+    def switch(other: Callable[[], None], ours: Callable[[], None]) -> None:
+        for step in (other, ours) if request.param == "other first" else (ours, other):
             step()
 
     return switch
@@ -117,12 +117,12 @@ def test_after_an_eager_run_the_job_that_called_it_goes_on(
 
 
 def test_after_a_run_beside_opentelemetrys_own_all_is_as_it_was(in_turn: Any, instrumentation: Instrumentation) -> None:
-    theirs = TheirCelery()
+    other = TheirCelery()
     try:
-        in_turn(theirs.instrument, lambda: instrumentation.on(CeleryInstrumentor(), coexist=True))
+        in_turn(other.instrument, lambda: instrumentation.on(CeleryInstrumentor(), coexist=True))
         assert left_by_a_run() == {}
     finally:
-        theirs.uninstrument()
+        other.uninstrument()
 
 
 def test_beside_celerys_own_handlers_alone_we_have_none_for_that(instrumentation: Instrumentation) -> None:

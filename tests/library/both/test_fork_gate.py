@@ -1,4 +1,4 @@
-"""A fork in the midst of an export of metrics: the child can export all the same, and nobody waits over a second."""
+"""A fork in the midst of an export of metrics: the child can export all the same, and no thread waits over a second."""
 
 from __future__ import annotations
 

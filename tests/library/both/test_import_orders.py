@@ -1,4 +1,4 @@
-"""Whatever is imported and switched on first: hooks are connected once, and theirs is set aside."""
+"""Whatever is imported and switched on first: hooks are connected once, and contrib is silenced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 STEPS = {
     "library": "import celery.app.base, celery.signals, click.core",
     "ours": "jobspan.CeleryInstrumentor().instrument(); jobspan.CommandInstrumentor().instrument()",
-    "theirs": (
+    "contrib": (
         "from opentelemetry.instrumentation.celery import CeleryInstrumentor as A;"
         "from opentelemetry.instrumentation.click import ClickInstrumentor as B;"
         "A().instrument(); B().instrument()"
@@ -20,7 +20,7 @@ STEPS = {
 SHOW = """
 from celery import signals
 import click
-def names(signal): return sorted(r[0][0] if isinstance(r[0][0], str) else "theirs" for r in signal.receivers)
+def names(signal): return sorted(r[0][0] if isinstance(r[0][0], str) else "contrib" for r in signal.receivers)
 print(names(signals.task_prerun))
 depth, at = 0, vars(__import__("celery").Celery)["send_task"]
 while hasattr(at, "__wrapped__"):
@@ -40,14 +40,18 @@ def shown(*lines: str) -> list[str]:
 
 
 @pytest.mark.parametrize("order", list(permutations(STEPS)), ids="-".join)
-def test_in_every_order_ours_is_connected_and_theirs_is_not(order: tuple[str, ...]) -> None:
+def test_in_every_order_jobspan_is_connected_and_contrib_is_not(order: tuple[str, ...]) -> None:
     assert shown(*(STEPS[step] for step in order)) == ["['jobspan-task_prerun']", "1 True", "{}"]
 
 
 def test_switched_off_and_on_before_the_library_comes_hooks_are_connected_once() -> None:
     off = "jobspan.CeleryInstrumentor().uninstrument(); jobspan.CommandInstrumentor().uninstrument()"
     on = STEPS["ours"]
-    assert shown(on, off, on, off, on, STEPS["library"], STEPS["theirs"]) == ["['jobspan-task_prerun']", "1 True", "{}"]
+    assert shown(on, off, on, off, on, STEPS["library"], STEPS["contrib"]) == [
+        "['jobspan-task_prerun']",
+        "1 True",
+        "{}",
+    ]
 
 
 def test_switched_off_before_the_library_comes_nothing_is_connected() -> None:

@@ -33,7 +33,7 @@ def above(decorator: Any) -> Any:
 
 @pytest.mark.parametrize("place", [above, below])
 @pytest.mark.parametrize("settings", [{}, {"bind": True}, {"autoretry_for": (ValueError,)}, {"lazy": False}])
-def test_a_task_is_marked_wherever_the_mark_stands(place: Any, settings: dict[str, Any]) -> None:
+def test_a_task_is_marked_wherever_the_mark_is(place: Any, settings: dict[str, Any]) -> None:
     app = celery.Celery(set_as_current=False)
     task = place(app.task(name="marked", shared=False, **settings))
     if settings.get("lazy", True):
@@ -55,7 +55,7 @@ async def waiting() -> None: ...
 
 
 @pytest.mark.parametrize("place", [above, below, lambda decorator: decorator(MARK(waiting))])
-def test_an_actor_is_marked_wherever_the_mark_stands(place: Any) -> None:
+def test_an_actor_is_marked_wherever_the_mark_is(place: Any) -> None:
     broker = StubBroker()
     actor = place(dramatiq.actor(actor_name="marked", broker=broker))
     assert of_actor(broker, "marked") == UNTRACED

@@ -1,4 +1,4 @@
-"""A job that comes after others of its kind is told as it would be if it were the first: nothing of theirs is in it."""
+"""A job that comes after others of its kind is recorded as if it were the first: nothing of the others is in it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ def noop(*_: Any) -> None:
 def said_of_the_last(instrumentation: Instrumentation) -> tuple[str, Said]:
     """Return what the span that began last says; of what no two are alike in, whether it says that."""
     span = instrumentation.spans[-1]
-    told = {name: name if any(part in name for part in CHANGING) else said for name, said in span.attributes.items()}
-    return span.name, told | {
+    recorded = {
+        name: name if any(part in name for part in CHANGING) else said for name, said in span.attributes.items()
+    }
+    return span.name, recorded | {
         "has parent": span.parent_id is not None,
         "links": [link.attributes for link in span.links],
     }
@@ -108,7 +110,7 @@ CELERY_RUNS: dict[str, Any] = {
 
 
 def celery_run(instrumentation: Instrumentation, change: Any, *, learned: bool) -> tuple[str, Said]:
-    """Return what is told of a run; ``learned``: others have gone before it."""
+    """Return what is recorded of a run; ``learned``: others have gone before it."""
     app = Celery("patterns", broker="memory://", set_as_current=False)
     task = app.task(name="patterned", shared=False)(noop)
     app.finalize()
@@ -172,7 +174,7 @@ CELERY_PUBLISHES: dict[str, Any] = {
 
 
 def celery_publish(instrumentation: Instrumentation, change: Any, *, learned: bool) -> tuple[str, Said]:
-    """Return what is told of a publish; ``learned``: others have gone before it."""
+    """Return what is recorded of a publish; ``learned``: others have gone before it."""
     app = Celery("patterns", broker="memory://", set_as_current=False)
     app.task(name="known", shared=False)(noop)
     for _ in range(2 if learned else 0):
@@ -215,18 +217,18 @@ DRAMATIQ: dict[str, Any] = {
 
 
 def dramatiq_job(instrumentation: Instrumentation, change: Any, *, learned: bool) -> list[tuple[str, Said]]:
-    """Return what is told of a publish and its run; ``learned``: others have gone before it."""
+    """Return what is recorded of a publish and its run; ``learned``: others have gone before it."""
     broker = StubBroker()
     actor: Any = dramatiq.actor(broker=broker, actor_name="work", max_retries=2)(noop)
 
     def travel(message_id: str, **options: Any) -> list[tuple[str, Said]]:
         message = actor.message_with_options(args=(1,), **options).copy(message_id=message_id)
         broker.enqueue(message)
-        told = [said_of_the_last(instrumentation)]
+        recorded = [said_of_the_last(instrumentation)]
         delivered = dramatiq.MessageProxy(message)
         broker.emit_before("process_message", delivered)
         broker.emit_after("process_message", delivered, result=None)
-        return [*told, said_of_the_last(instrumentation)]
+        return [*recorded, said_of_the_last(instrumentation)]
 
     for number in range(2 if learned else 0):
         travel(f"before-{number}")
@@ -244,7 +246,7 @@ def test_a_job_of_dramatiq(instrumentation: Instrumentation, change: str) -> Non
     assert dramatiq_job(instrumentation, DRAMATIQ[change], learned=True) == first
 
 
-def test_nothing_keeps_apps_tasks_and_actors_that_nobody_has_any_more(instrumentation: Instrumentation) -> None:
+def test_nothing_keeps_apps_tasks_and_actors_that_the_application_dropped(instrumentation: Instrumentation) -> None:
     instrumentation.on(CeleryInstrumentor())
     instrumentation.on(DramatiqInstrumentor())
     gone: list[Any] = []
@@ -263,7 +265,7 @@ def test_nothing_keeps_apps_tasks_and_actors_that_nobody_has_any_more(instrument
     assert [each() for each in gone] == [None] * len(gone)
 
 
-def test_the_same_actor_under_another_name_is_told_by_that(instrumentation: Instrumentation) -> None:
+def test_the_same_actor_under_another_name_is_recorded_by_that(instrumentation: Instrumentation) -> None:
     instrumentation.on(DramatiqInstrumentor())
     broker = StubBroker()
     actor: Any = dramatiq.actor(broker=broker, actor_name="new")(noop)
@@ -286,7 +288,8 @@ def test_as_many_kinds_as_there_may_be_leave_room_for_others_in_the_end(monkeypa
     assert patterns.find(0) is None
 
 
-# Each of these would be told with what those before it have: were they taken for alike, the tests above would see it.
+# Each of these would be recorded with what those before it have: the tests above would see it if they were taken for
+# alike.
 # All but those of which that is decided elsewhere.
 
 ELSEWHERE = frozenset({"another id", "a workflow", "its own parent", "a command", "a queue that it was put on"})

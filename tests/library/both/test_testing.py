@@ -19,7 +19,7 @@ from jobspan.testing import EventLog, a_job, a_publish, a_run, listening
 from library.conftest import Instrumentation
 
 
-def test_a_log_tells_what_was_published_and_what_ran() -> None:
+def test_a_log_keeps_what_was_published_and_what_ran() -> None:
     log, broken = EventLog(), OSError("down")
     events: list[Event] = [*a_publish(a_job("mail")), *a_publish(a_job("lost"), broken)]
     events += a_run(a_job("mail"), Outcome.FAILED, error=broken)

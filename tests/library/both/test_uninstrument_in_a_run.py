@@ -1,4 +1,4 @@
-"""A run under way when the instrumentation is switched off is told to its end, and leaves no context behind."""
+"""A run under way when the instrumentation is switched off is recorded to its end, and leaves no context behind."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def switched_on(instrumentor: Any, sampler: Sampler | None) -> InMemorySpanExpor
     return exporter
 
 
-def told(exporter: InMemorySpanExporter) -> list[tuple[str, Any, Any]]:
+def recorded(exporter: InMemorySpanExporter) -> list[tuple[str, Any, Any]]:
     """Return each run's name, its outcome, and whether it was final."""
     found = [(span.name, dict(span.attributes or {})) for span in exporter.get_finished_spans()]
     runs = [(name, said) for name, said in found if name.startswith("run ")]
@@ -70,11 +70,11 @@ def test_of_celery(sampler: Sampler | None, runs: int) -> None:
     assert (get_current(), current_job()) == (before, None)
     assert (list(signals.task_prerun.receivers or ()), list(signals.task_postrun.receivers or ())) == heard
     trace_work("2", (), {}, REQUEST | {"id": "2"})
-    assert told(exporter) == [("run switched-off", "succeeded", True)] * runs
+    assert recorded(exporter) == [("run switched-off", "succeeded", True)] * runs
 
 
 def test_of_celery_beside_others_and_switched_on_again() -> None:
-    """One that begins when all is off is told by nobody, and one after it is switched on again once."""
+    """One that begins when all is off is recorded by none, and one after it is switched on again once."""
     heard = list(signals.task_postrun.receivers or ())
     exporter = switched_on(CeleryInstrumentor(), ALWAYS_ON)
     goes_on, is_off = threading.Event(), threading.Event()
@@ -88,7 +88,7 @@ def test_of_celery_beside_others_and_switched_on_again() -> None:
     assert is_off.wait(20)
     CeleryInstrumentor().uninstrument()
     trace_work("untold", (), {}, REQUEST | {"id": "untold"})
-    assert told(exporter) == []
+    assert recorded(exporter) == []
     again = switched_on(CeleryInstrumentor(), ALWAYS_ON)
     try:
         trace_work("again", (), {}, REQUEST | {"id": "again"})
@@ -96,7 +96,7 @@ def test_of_celery_beside_others_and_switched_on_again() -> None:
         thread.join(20)
     finally:
         CeleryInstrumentor().uninstrument()
-    assert told(exporter) == told(again) == [("run switched-off", "succeeded", True)]
+    assert recorded(exporter) == recorded(again) == [("run switched-off", "succeeded", True)]
     assert list(signals.task_postrun.receivers or ()) == heard
 
 
@@ -130,7 +130,7 @@ def test_of_dramatiq(way: str, sampler: Sampler | None, runs: int) -> None:
     assert jobs == [True, *later]
     assert not [each for each in broker.middleware if type(each).__module__.startswith("jobspan")]
     assert "enqueue" not in vars(broker)
-    assert told(exporter) == [("run work", way, way != "retried")] * runs
+    assert recorded(exporter) == [("run work", way, way != "retried")] * runs
 
 
 def test_of_dramatiq_while_another_library_runs_a_job() -> None:

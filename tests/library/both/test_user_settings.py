@@ -67,7 +67,7 @@ def test_hooks_add_to_the_spans_of_their_kind(instrumentation: Instrumentation, 
 
 
 @EACH
-def test_a_hook_that_raises_harms_nobody(
+def test_a_hook_that_raises_harms_no_job(
     instrumentation: Instrumentation, instrumentor: Any, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []

@@ -1,4 +1,4 @@
-"""Where nobody records a job is left alone: its context passes, ``current_job`` knows it, an SDK may come later."""
+"""Where nothing records, a job is left alone: its context travels, ``current_job`` knows it, an SDK may come later."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ ENDING = f"""
 
 
 @pytest.mark.parametrize("setup", [CELERY, DRAMATIQ], ids=["celery", "dramatiq"])
-def test_nothing_is_done_for_a_job_until_somebody_records(setup: str) -> None:
+def test_nothing_is_done_for_a_job_until_something_records(setup: str) -> None:
     script = "\n".join(map(textwrap.dedent, (SCRIPT, setup, ENDING)))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     found: dict[str, Any] = json.loads(done.stdout)

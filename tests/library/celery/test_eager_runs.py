@@ -79,7 +79,7 @@ def always_eager() -> Iterator[None]:
     app.conf.task_eager_propagates = False
 
 
-def told(instrumentation: Instrumentation) -> list[tuple[Any, ...]]:
+def recorded(instrumentation: Instrumentation) -> list[tuple[Any, ...]]:
     """What each span says of its run: job, attempt, outcome, final, status, error type."""
     return [facts(span) for span in instrumentation.spans]
 
@@ -105,21 +105,21 @@ def test_an_eager_run_is_a_child_of_what_is_current_and_leaves_it_current(instru
 
 @pytest.mark.usefixtures("always_eager")
 @pytest.mark.parametrize("propagates", [False, True])
-def test_a_failure_is_told_whether_it_propagates_or_not(instrumentation: Instrumentation, propagates: bool) -> None:
+def test_a_failure_is_recorded_whether_it_propagates_or_not(instrumentation: Instrumentation, propagates: bool) -> None:
     app.conf.task_eager_propagates = propagates
     if propagates:
         with pytest.raises(LookupError):
             broken.delay()
     else:
         assert broken.delay().state == "FAILURE"
-    assert told(instrumentation) == [("broken", 1, "failed", True, "error", "LookupError")]
+    assert recorded(instrumentation) == [("broken", 1, "failed", True, "error", "LookupError")]
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
 @pytest.mark.usefixtures("always_eager")
 def test_eager_retries_are_runs_side_by_side(instrumentation: Instrumentation) -> None:
     assert insists.delay(1).get() == "done"
-    assert told(instrumentation) == [
+    assert recorded(instrumentation) == [
         ("insists", 1, "retried", False, "error", "LookupError"),
         ("insists", 2, "succeeded", True, "unset", None),
     ]
@@ -128,13 +128,13 @@ def test_eager_retries_are_runs_side_by_side(instrumentation: Instrumentation) -
 
 def test_an_exhausted_eager_retry_fails(instrumentation: Instrumentation) -> None:
     insists.apply((9,))
-    assert [run[2:4] for run in told(instrumentation)] == [("retried", False), ("retried", False), ("failed", True)]
+    assert [run[2:4] for run in recorded(instrumentation)] == [("retried", False), ("retried", False), ("failed", True)]
 
 
 def test_an_eager_retry_that_propagates_is_followed_by_nothing(instrumentation: Instrumentation) -> None:
     with pytest.raises(Retry):
         insists.apply((1,), throw=True)
-    assert told(instrumentation) == [("insists", 1, "failed", True, "error", "LookupError")]
+    assert recorded(instrumentation) == [("insists", 1, "failed", True, "error", "LookupError")]
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_leaving_is_a_failure_unless_the_exit_code_is_0(
 ) -> None:
     with pytest.raises(SystemExit):
         leaves.apply((code,))
-    assert told(instrumentation) == [("leaves", 1, *expected)]
+    assert recorded(instrumentation) == [("leaves", 1, *expected)]
 
 
 def test_an_exception_handled_around_a_run_is_not_the_runs(instrumentation: Instrumentation) -> None:
     assert outer.apply().get() == 2
-    assert [run[2] for run in told(instrumentation)] == ["succeeded", "succeeded"]
+    assert [run[2] for run in recorded(instrumentation)] == ["succeeded", "succeeded"]
     first, second = instrumentation.spans
     assert second.parent_id == first.span_id
 
@@ -188,7 +188,7 @@ def test_a_task_ignored_by_hand_is_final(instrumentation: Instrumentation) -> No
         raise Ignore
 
     by_hand.apply()
-    assert told(instrumentation) == [("by hand", 1, "ignored", True, "unset", None)]
+    assert recorded(instrumentation) == [("by hand", 1, "ignored", True, "unset", None)]
 
 
 def test_a_direct_call_is_no_run(instrumentation: Instrumentation) -> None:

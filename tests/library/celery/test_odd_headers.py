@@ -1,4 +1,4 @@
-"""Whatever stands where Celery's own headers belong, the job runs, and a publish and a run have their span."""
+"""Whatever is where Celery's own headers belong, the job runs, and a publish and a run have their span."""
 
 from __future__ import annotations
 

@@ -107,13 +107,13 @@ def test_every_way_in_gives_one_publish_a_message(
         before = otel_context.get_current()
         put(add)
         assert otel_context.get_current() is before
-    messages, told = waiting(app), publishes(instrumentation)
-    assert sorted(span.attributes[c.JOBSPAN_JOB_NAME] for span in told) == names
+    messages, recorded = waiting(app), publishes(instrumentation)
+    assert sorted(span.attributes[c.JOBSPAN_JOB_NAME] for span in recorded) == names
     carried = {message.headers["id"]: parent_on(message) for message in messages}
-    assert {span.attributes[c.MESSAGING_MESSAGE_ID]: span.span_id for span in told} == carried
+    assert {span.attributes[c.MESSAGING_MESSAGE_ID]: span.span_id for span in recorded} == carried
     batches = {span.span_id: span for span in instrumentation.spans if is_publish_batch(span)}
     caller_id = f"{caller.get_span_context().span_id:016x}"
-    for span in told:
+    for span in recorded:
         parent = span.parent_id
         while parent in batches:
             parent = batches[str(parent)].parent_id
@@ -140,20 +140,20 @@ def test_one_call_that_puts_many_is_one_batch(
     way: str, batches: list[tuple[str, int]], add: Task, instrumentation: Instrumentation
 ) -> None:
     ONE_EACH[way][0](add)
-    told = [span for span in instrumentation.spans if is_publish_batch(span)]
-    assert [(span.name, span.attributes[c.MESSAGING_BATCH_MESSAGE_COUNT]) for span in told] == batches
-    assert {span.kind for span in told} <= {"internal"}
+    recorded = [span for span in instrumentation.spans if is_publish_batch(span)]
+    assert [(span.name, span.attributes[c.MESSAGING_BATCH_MESSAGE_COUNT]) for span in recorded] == batches
+    assert {span.kind for span in recorded} <= {"internal"}
 
 
-def test_the_options_asked_for_are_told(app: Celery, add: Task, instrumentation: Instrumentation) -> None:
+def test_the_options_asked_for_are_recorded(app: Celery, add: Task, instrumentation: Instrumentation) -> None:
     job_id = str(uuid4())
     add.apply_async(
         (1,), task_id=job_id, queue="fast", priority=4, expires=60, countdown=5, time_limit=9, soft_time_limit=8
     )
     (span,) = publishes(instrumentation)
-    told = dict(span.attributes)
-    assert told.pop(c.JOBSPAN_JOB_SCHEDULED_AT) < told.pop(c.JOBSPAN_JOB_EXPIRES_AT)
-    assert told == {
+    recorded = dict(span.attributes)
+    assert recorded.pop(c.JOBSPAN_JOB_SCHEDULED_AT) < recorded.pop(c.JOBSPAN_JOB_EXPIRES_AT)
+    assert recorded == {
         "messaging.system": "memory",
         "messaging.operation.name": "publish",
         "messaging.operation.type": "send",
@@ -219,7 +219,7 @@ def test_a_chords_body_that_is_the_users_own_is_left_as_it_was(app: Celery, add:
         assert sorted(sent) == [c.MEMBERS_FIELD, "mine"]
 
 
-def test_the_old_protocol_is_told_as_the_new(instrumentation: Instrumentation) -> None:
+def test_the_old_protocol_is_recorded_as_the_new(instrumentation: Instrumentation) -> None:
     instrumentation.on(CeleryInstrumentor())
     app = new_app(task_protocol=1)
     app.send_task("old", (1,), priority=3)
@@ -229,7 +229,7 @@ def test_the_old_protocol_is_told_as_the_new(instrumentation: Instrumentation) -
     assert parent_on(message) == span.span_id
 
 
-def test_each_app_of_a_process_and_each_brought_connection_tells_its_own_broker(
+def test_each_app_of_a_process_and_each_brought_connection_has_its_own_broker(
     app: Celery, add: Task, instrumentation: Instrumentation, tmp_path: Any
 ) -> None:
     other = Celery("other", broker="filesystem://", set_as_current=False)
@@ -311,9 +311,9 @@ def test_a_handler_that_publishes_has_a_publish_of_its_own(
         add.delay(1)
     finally:
         signals.before_task_publish.disconnect(also)
-    told = {s.attributes[c.MESSAGING_MESSAGE_ID]: s.span_id for s in publishes(instrumentation)}
-    assert told == {message.headers["id"]: parent_on(message) for message in waiting(app)}
-    assert len(told) == 2
+    recorded = {s.attributes[c.MESSAGING_MESSAGE_ID]: s.span_id for s in publishes(instrumentation)}
+    assert recorded == {message.headers["id"]: parent_on(message) for message in waiting(app)}
+    assert len(recorded) == 2
 
 
 @pytest.mark.parametrize("way", ["group", "chord", "chunks", "chain"])

@@ -56,7 +56,7 @@ def in_the_shipped_mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("sampler", "spans"), [(ALWAYS_OFF, 0), (ALWAYS_ON, 1)], ids=["unsampled", "sampled"])
-def test_wherever_it_lands_the_run_is_told_once(sampler: Sampler, spans: int) -> None:
+def test_wherever_it_lands_the_run_is_recorded_once(sampler: Sampler, spans: int) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider(sampler=sampler)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     instrumentor = CeleryInstrumentor()
@@ -87,7 +87,7 @@ def test_wherever_it_lands_the_run_is_told_once(sampler: Sampler, spans: int) ->
     assert len(broken) <= 1
 
 
-def test_a_publish_that_has_left_is_told_wherever_it_lands() -> None:
+def test_a_publish_that_has_left_is_recorded_wherever_it_lands() -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     instrumentor = CeleryInstrumentor()

@@ -84,7 +84,7 @@ def run(collector: Collector, tmp_path: Path) -> Iterator[Callable[..., int]]:
         yield ran
 
 
-def told(collector: Collector) -> list[tuple[Any, ...]]:
+def recorded(collector: Collector) -> list[tuple[Any, ...]]:
     """Return name and exit code of each command."""
     return [(span.name, span.attributes.get(c.PROCESS_EXIT_CODE)) for span in collector.spans]
 
@@ -96,7 +96,7 @@ def test_each_program_of_a_package_is_named_as_it_was_called(
     assert run(str(tmp_path / "bin" / "plaintool"), "users", "import") == 4
     assert run("python", "-m", "mysite", "import_users") == 5
     assert run("python", "-m", "mysite", "test", "mysite") in (0, 5)  # 5: no tests, since Python 3.12
-    assert told(collector) == [
+    assert recorded(collector) == [
         ("mytool users import", 3),
         ("plaintool users import", 4),
         ("python -m mysite import_users", 5),

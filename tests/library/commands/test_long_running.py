@@ -1,4 +1,4 @@
-"""A command in which a server, worker or scheduler begins its loop is none, and lends its context to nobody."""
+"""A command in which a server, worker or scheduler begins its loop is none, and gives its context to no request."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_command_that_turns_out_to_be_a_daemon_is_none(
     instrumentation: Instrumentation, body: Callable[[], None]
 ) -> None:
     found = run(body, instrumentation)
-    # What asyncio runs has a context of its own: there it was replaced, here it is the command's that is not told.
+    # What asyncio runs has a context of its own: there it was replaced, here it is the command's that is not recorded.
     assert [name for name, _ in found] == ["after", "outside"]
     assert found[1] == ("outside", None)
 

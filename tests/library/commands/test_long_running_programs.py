@@ -34,7 +34,7 @@ HERE = {kind: code for kind, code in CODES.items() if find_spec(kind.partition("
 
 
 def ask(kind: str, port: int) -> None:
-    """Send a request once somebody listens."""
+    """Send a request once a server listens."""
     wait_until(lambda: is_listening(port), deadline_s=DEADLINE_S, what=f"{kind} listens")
     if kind.startswith("grpc"):
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

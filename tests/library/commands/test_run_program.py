@@ -153,7 +153,7 @@ def test_a_script_that_does_not_say_what_runs_it_is_run_by_the_shell(environ: En
         ("import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "exit 3"),
         ("pass", "(sleep 0.2; kill -CONT $$) & kill -STOP $$; exit 3"),
     ],
-    ids=["the death of children is ignored", "somebody stops the program alone"],
+    ids=["the death of children is ignored", "a user stops the program alone"],
 )
 def test_its_end_is_always_seen(environ: Environment, before: str, program: str) -> None:
     start = f"import os, sys; {before}; os.execv(sys.argv[1], sys.argv[1:])"
@@ -166,7 +166,7 @@ def test_its_end_is_always_seen(environ: Environment, before: str, program: str)
 
 
 @pytest.mark.parametrize("name", ["no-such-program", ""])
-def test_a_program_that_is_not_there_is_told_as_a_shell_would(
+def test_a_program_that_is_not_there_is_reported_as_a_shell_would(
     collector: Collector, environ: Environment, name: str
 ) -> None:
     said = f"jobspan: {name or repr(name)}: No such file or directory\n"

@@ -47,7 +47,7 @@ def end_of(span: Span) -> tuple[Any, ...]:
     return (span.name, *(span.attributes.get(name) for name in names))
 
 
-def test_each_way_out_of_a_program_is_told_as_it_was(collector: Collector, start: Start) -> None:
+def test_each_way_out_of_a_program_is_recorded_as_it_was(collector: Collector, start: Start) -> None:
     script, module = "ways_out.py", "python -m apps.ways_out"
     ways = {
         (SCRIPT, "last line"): (0, (script, 0, None, "succeeded", None)),
@@ -62,14 +62,14 @@ def test_each_way_out_of_a_program_is_told_as_it_was(collector: Collector, start
         (SCRIPT, "interrupt"): (-signal.SIGINT, (script, None, "KeyboardInterrupt", "interrupted", "SIGINT")),
         (SCRIPT, "SIGTERM"): (-signal.SIGTERM, (script, None, "SIGTERM", "interrupted", "SIGTERM")),
         (SCRIPT, "SIGHUP"): (-signal.SIGHUP, (script, None, "SIGHUP", "interrupted", "SIGHUP")),
-        # Nobody is told what a SystemExit that was raised by hand holds: nothing is made up.
+        # What a SystemExit that was raised by hand holds is not known: nothing is made up.
         (SCRIPT, "raise"): (3, (script, None, None, None, None)),
         (SCRIPT, "parse", "u", "add", "x"): (0, (f"{script} parse users add", 0, None, "succeeded", None)),
         ("-m", "apps.ways_out", "raise"): (3, (module, 3, "3", "failed", None)),
         ("-m", "apps.ways_out", "last line"): (0, (module, 0, None, "succeeded", None)),
         ("-m", "apps.ways_out", "fail"): (1, (module, 1, "ValueError", "failed", None)),
     }
-    # What somebody told to outlive its terminal hands that on.
+    # A program started to outlive its terminal hands that on.
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     programs = [start("python", *args, number=number) for number, args in enumerate(ways)]
     signal.signal(signal.SIGHUP, before)
@@ -80,7 +80,9 @@ def test_each_way_out_of_a_program_is_told_as_it_was(collector: Collector, start
 
 
 @pytest.mark.parametrize(("way", "code"), [("SIGKILL", -signal.SIGKILL), ("os._exit(3)", 3)])
-def test_a_program_that_was_killed_is_told_by_the_next(collector: Collector, start: Start, way: str, code: int) -> None:
+def test_a_program_that_was_killed_is_reported_by_the_next(
+    collector: Collector, start: Start, way: str, code: int
+) -> None:
     assert start("python", SCRIPT, way).wait() == code
     assert start("python", SCRIPT, "last line", number=1).wait() == 0
     lost, _ = collector.wait_for_spans(2)
@@ -118,7 +120,7 @@ def test_a_traceparent_in_the_environment_is_the_parent(collector: Collector, st
     assert (span.trace_id, span.parent_id) == (trace_id, span_id)
 
 
-def test_arguments_are_told_when_asked_for_and_without_secrets(collector: Collector, start: Start) -> None:
+def test_arguments_are_recorded_when_asked_for_and_without_secrets(collector: Collector, start: Start) -> None:
     arguments = ["--password=hidden", "--api-key", "hidden", "-phidden", "redis://me:hidden@host/0", "fine"]
     start("python", SCRIPT, "last line", *arguments, OTEL_PYTHON_JOBSPAN_COMMAND_ARGS="true").wait()
     (span,) = collector.wait_for_spans(1)

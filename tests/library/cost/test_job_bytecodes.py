@@ -26,8 +26,8 @@ TESTS = Path(__file__).parents[2]
 @pytest.mark.parametrize(("framework", "case"), CEILINGS)
 def test_a_real_job_takes_no_more_bytecodes_than_its_ceiling(framework: str, case: str) -> None:
     command = [sys.executable, "-m", "apps.counted_hooks", framework, case]
-    told = subprocess.run(command, cwd=TESTS, capture_output=True, check=True, timeout=60)
-    publish, run = json.loads(told.stdout)
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, check=True, timeout=60)
+    publish, run = json.loads(done.stdout)
     most_publish, most_run = CEILINGS[framework, case]
     assert publish <= most_publish, f"a publish takes {publish} bytecodes, at most {most_publish} were expected"
     assert run <= most_run, f"a run takes {run} bytecodes, at most {most_run} were expected"

@@ -1,4 +1,4 @@
-"""What a program loads for our sake, by name: time cannot be trusted on a busy machine, counts can.
+"""What a program loads because of jobspan, by name: time cannot be trusted on a busy machine, counts can.
 
 Each of our modules takes a program some 0.2 ms when it starts, and as long again without compiled files. So a program
 loads what it uses: who adds a module to all programs sees it here. ``nox -s bench -- start-up`` says what it costs.
@@ -85,7 +85,7 @@ PROGRAMS = {
 def test_a_program_loads_no_more_of_ours_than_it_uses(kind: str, tmp_path: Path) -> None:
     program, most, never = PROGRAMS[kind]
     ours = _ours(_loaded(program, tmp_path))
-    assert {"recording.spans.command_spans", "recording.journal.flight_log"} <= ours, "it has told its command"
+    assert {"recording.spans.command_spans", "recording.journal.flight_log"} <= ours, "it has recorded its command"
     assert {name for name in ours if name.startswith(never)} == set()
     assert len(ours) <= most, f"{len(ours)} of our modules where {most} were expected: {sorted(ours)}"
 
@@ -108,7 +108,7 @@ def _loaded(program: str, folder: Path, *disabled: str) -> set[str]:
         "OTEL_TRACES_EXPORTER": "console",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
-        # Theirs import the libraries that they are for.
+        # OpenTelemetry's own import the libraries that they are for.
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(("asgi", "celery", "click", "django", "wsgi", *disabled)),
         "OTEL_PYTHON_JOBSPAN_STATE_DIR": str(folder / "flight"),
     }

@@ -57,7 +57,7 @@ def run(broker: StubBroker, actor: Any) -> None:
         worker.stop()
 
 
-def test_the_first_middleware_is_told_last_after_a_run_when_retries_has_decided(
+def test_the_first_middleware_is_called_last_after_a_run_when_retries_has_decided(
     broker: StubBroker, notes: list[Any]
 ) -> None:
     def fail() -> None:
@@ -78,7 +78,7 @@ def test_a_message_is_one_object_from_before_to_after(broker: StubBroker, notes:
     assert before is after
 
 
-def test_a_skipped_message_is_told_to_the_first_middleware_too(broker: StubBroker, notes: list[Any]) -> None:
+def test_a_skipped_message_is_announced_to_the_first_middleware_too(broker: StubBroker, notes: list[Any]) -> None:
     class Skip(Middleware):
         def before_process_message(self, broker: Any, message: Any) -> None:
             raise SkipMessage("not today")

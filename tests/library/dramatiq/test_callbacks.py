@@ -31,23 +31,23 @@ def test_a_callback_is_put_by_the_run_that_it_follows(
 ) -> None:
     instrumentation.on(DramatiqInstrumentor())
     broker = StubBroker()
-    actor(lambda *_: None, actor_name="told", broker=broker)
+    actor(lambda *_: None, actor_name="recorded", broker=broker)
     job = actor(function, actor_name="job", broker=broker, max_retries=runs - 1, min_backoff=1, max_backoff=1)
     worker = Worker(broker, worker_timeout=10, worker_threads=1)
     worker.start()
     try:
-        job.send_with_options(**{option: "told"})
-        told = "run told"
-        wait_until(lambda: told in [span.name for span in instrumentation.spans], deadline_s=30, what=told)
+        job.send_with_options(**{option: "recorded"})
+        recorded = "run recorded"
+        wait_until(lambda: recorded in [span.name for span in instrumentation.spans], deadline_s=30, what=recorded)
     finally:
         worker.stop()
     named = {span.span_id: span for span in instrumentation.spans}
     last = [span for span in instrumentation.spans if span.name == "run job"][-1]
-    put = next(span for span in instrumentation.spans if span.name == "publish told")
+    put = next(span for span in instrumentation.spans if span.name == "publish recorded")
     assert put.parent_id == last.span_id
     assert last.attributes["jobspan.job.final"] is True
     assert sorted(span.name for span in named.values()) == sorted(
-        ["publish job", "run job"] * runs + ["publish told", "run told"]
+        ["publish job", "run job"] * runs + ["publish recorded", "run recorded"]
     )
 
 

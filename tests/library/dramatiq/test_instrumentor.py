@@ -30,7 +30,7 @@ def run(broker: StubBroker, *messages: Any) -> None:
         worker.stop()
 
 
-def told(instrumentation: Instrumentation) -> list[tuple[Any, ...]]:
+def recorded(instrumentation: Instrumentation) -> list[tuple[Any, ...]]:
     """Each span's name, outcome and attempt."""
     return [
         (span.name, span.attributes.get("jobspan.job.outcome"), span.attributes["jobspan.job.attempt"])
@@ -51,7 +51,7 @@ def test_brokers_made_before_and_after_instrument_are_instrumented(instrumentati
         run(broker, dramatiq.actor(actor_name="plain", broker=broker)(lambda: None).message())
     finally:
         dramatiq.broker.global_broker = before
-    assert told(instrumentation) == [("publish plain", None, 1), ("run plain", "succeeded", 1)]
+    assert recorded(instrumentation) == [("publish plain", None, 1), ("run plain", "succeeded", 1)]
 
 
 def test_our_middleware_is_first_and_the_users_list_is_as_it_was(instrumentation: Instrumentation) -> None:

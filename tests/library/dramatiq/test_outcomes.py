@@ -93,7 +93,7 @@ ENDINGS: dict[str, tuple[BaseException, dict[str, Any], dict[str, Any]]] = {
         {"throws": ValueError},
         {"outcome": "failed", "final": True, "dead_lettered": True, "error": "ValueError", "status": "error"},
     ),
-    "retry asked for in vain": (
+    "retry asked for, and refused": (
         dramatiq.Retry("again"),
         {"max_retries": 0},
         {
@@ -215,7 +215,7 @@ def test_a_message_marked_as_failed_without_an_exception_is_rejected(
     ]
 
 
-def test_an_unknown_actor_is_told_once_by_the_nack(instrumentation: Instrumentation, broker: StubBroker) -> None:
+def test_an_unknown_actor_is_recorded_once_by_the_nack(instrumentation: Instrumentation, broker: StubBroker) -> None:
     known = actor(broker, lambda: None)
     run(broker, known.message().copy(actor_name="gone"))
     publish, ran = instrumentation.spans
@@ -229,7 +229,7 @@ def test_an_unknown_actor_is_told_once_by_the_nack(instrumentation: Instrumentat
     assert (ran.name, ran.parent_id, ran.start_ns) == ("run gone", publish.span_id, ran.end_ns)
 
 
-def test_a_job_that_asks_for_an_unknown_actor_has_failed_and_is_told_once(
+def test_a_job_that_asks_for_an_unknown_actor_has_failed_and_is_recorded_once(
     instrumentation: Instrumentation, broker: StubBroker
 ) -> None:
     run(broker, actor(broker, lambda: broker.get_actor("gone"), max_retries=0).message())
@@ -374,7 +374,7 @@ def do_one(broker: StubBroker, queue: str, interrupt: Landing) -> bool:
     try:
         thread.process_message(message)
     except TimeLimitExceeded:
-        pass  # Dramatiq lets an interrupt out that comes while it tells of an exception
+        pass  # Dramatiq lets an interrupt out that comes while it reports an exception
     finally:
         sys.settrace(before)
     return interrupt.landed

@@ -64,7 +64,7 @@ def test_a_copied_message_is_put_with_a_carrier_of_its_own(instrumentation: Inst
     assert parents == {span.span_id for span in named(instrumentation, "publish job")}
 
 
-def test_a_broker_that_was_made_before_and_is_nobodys_is_instrumented_too(instrumentation: Instrumentation) -> None:
+def test_a_broker_made_before_that_is_not_the_global_one_is_instrumented_too(instrumentation: Instrumentation) -> None:
     broker = StubBroker()
     job = actor(lambda: None, actor_name="job", broker=broker)
     instrumentation.on(DramatiqInstrumentor())
@@ -82,7 +82,7 @@ def test_a_payload_that_cannot_be_serialised_is_an_error_of_the_publish(instrume
     assert (publish.status, publish.attributes["error.type"]) == ("error", "TypeError")
 
 
-def test_jobs_kept_in_a_database_are_told_too(instrumentation: Instrumentation, tmp_path: Path) -> None:
+def test_jobs_kept_in_a_database_are_recorded_too(instrumentation: Instrumentation, tmp_path: Path) -> None:
     sqlite = pytest.importorskip("dramatiq_sqlite", reason="needs dramatiq-sqlite")
     instrumentation.on(DramatiqInstrumentor())
     broker = sqlite.SQLiteBroker(url=f"sqlite://{tmp_path}/jobs.db")

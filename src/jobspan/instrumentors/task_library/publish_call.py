@@ -89,10 +89,10 @@ class PublishHooks(ABC):
     @redo_on_interrupt
     def _end(self, call: Any, error: BaseException | None) -> None:
         call.is_over = True
+        if call.on_published is not None and error is None:
+            call.on_published()
         if call.is_recorded:
             self._sink(PublishFinished(call, error, time.time_ns()))
             if call.around is not None:
                 # Another library's handlers that make a context current around jobspan's need not nest with them.
                 go_back_to(call.around)
-        if call.on_published is not None and error is None:
-            call.on_published()
