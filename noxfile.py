@@ -112,8 +112,7 @@ def _pytest(session: nox.Session, *rings: str, marked: str = "") -> None:
     folders = [f"tests/{ring}" for ring in rings if any((ROOT / "tests" / ring).rglob("test_*.py"))]
     if not folders:
         session.skip("no tests in " + ", ".join(f"tests/{ring}" for ring in rings))
-    # Tests of one group run in one process: tests/conftest.py says which.
-    options = ["--numprocesses", str(PROCESSES), "--dist", "loadgroup", f"--junit-xml=build/tests/{session.name}.xml"]
+    options = ["--numprocesses", str(PROCESSES), f"--junit-xml=build/tests/{session.name}.xml"]
     options += ["-m", marked] if marked else []
     session.run("python", "-m", "pytest", *options, *folders, *session.posargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -154,16 +155,9 @@ def _stage(broker: Broker, collector: Collector, folder: Path) -> Iterator[Stage
         set_up.close()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that may take longest; run those that share a fixture of their module in one process.
-
-    A long test that begins last keeps all processes but one idle; a fixture of a module is set up once in each process.
-    """
+    """Begin with the tests that may take longest: one that begins last keeps all processes but its own idle."""
     items.sort(key=_timeout, reverse=True)
-    for item in items:
-        if _shares_a_fixture(item):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{item.path.stem}"))
 
 
 def _timeout(item: pytest.Item) -> float:
@@ -171,9 +165,24 @@ def _timeout(item: pytest.Item) -> float:
     return mark.args[0] if mark else 0
 
 
-def _shares_a_fixture(item: pytest.Item) -> bool:
-    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-    return any(found[-1].scope == "module" for found in fixtures)
+TOGETHER = ("tests/brokers/test_reading.py",)
+"""Files whose tests share workers and servers that take long to start: each runs in one process."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out tests in their order, one by one, but those of ``TOGETHER`` by file.
+
+    ``--dist loadgroup`` is for this, but no longer groups anything under pytest 9.2 (pytest-xdist 3.8, issue 1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByTestOrFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in TOGETHER else nodeid
+
+    return ByTestOrFile(config, log)
 
 
 def pytest_runtest_setup() -> None:

@@ -21,7 +21,6 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BEGINS = re.compile(r"nox > Running session (\S+)")
 _ENDS = re.compile(r"nox > Session (\S+) (?:was )?(\w+)")
 _PYTEST = re.compile(r"=* ?\d+ [a-z]+.* in [0-9.]+s")
-_GROUP = re.compile(r"@[\w.]+$")  # of pytest-xdist
 _COUNT = re.compile(r"(\d+) (passed|failed|error|skipped)")
 
 
@@ -75,8 +74,7 @@ def slowest(folder: Path) -> list[str]:
 
 def _tests(file: Path) -> Iterator[tuple[float, str]]:
     for case in ET.parse(file).iter("testcase"):  # noqa: S314 - pytest wrote it
-        name = _GROUP.sub("", case.get("name", ""))
-        yield float(case.get("time", 0)), f"{case.get('classname', '').removeprefix('tests.')}::{name}"
+        yield float(case.get("time", 0)), f"{case.get('classname', '').removeprefix('tests.')}::{case.get('name')}"
 
 
 def main(folder: Path) -> None:

@@ -26,7 +26,7 @@ nox > Running session oldest
 
 JUNIT = """<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite name="pytest">
 <testcase classname="tests.unit.test_a" name="test_quick" time="0.1" />
-<testcase classname="tests.unit.test_a" name="test_slow[1]@unit.test_a" time="{time}"><skipped message="x" /></testcase>
+<testcase classname="tests.unit.test_a" name="test_slow[1]" time="{time}"><skipped message="x" /></testcase>
 </testsuite></testsuites>"""
 
 
