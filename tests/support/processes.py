@@ -73,7 +73,7 @@ class Program:
         """The main process has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def wait_for_log(self, text: str, *, times: int = 1, deadline_s: float = 30) -> None:
+    def wait_for_log(self, text: str, *, times: int = 1, deadline_s: float = 60) -> None:
         """Wait until ``text`` stands in the output so often; an early end of the program is told at once."""
 
         def said() -> bool:
