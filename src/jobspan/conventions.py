@@ -2,7 +2,7 @@
 
 Base: OpenTelemetry semantic conventions 1.44.0. Names there are used as they are; what it lacks is ``jobspan.*``,
 because its naming rule forbids inventing names inside its namespaces. ``ATTRIBUTES``, ``SPANS`` and ``METRICS`` are
-the tables that README shows and the contract test holds real workers to.
+the tables that the documentation shows and the contract test holds real workers to.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ SPANS = (
         "publish batch",
         "PRODUCER or INTERNAL",
         "`publish batch {job name or workflow}`",
-        "INTERNAL: one call that puts many jobs (group, chord header, chunks), around their publish spans; "
+        "INTERNAL: one call that publishes many jobs (group, chord header, chunks), around their publish spans; "
         "PRODUCER: up to 1000 publishes or 10 s of one job, in place of their spans, past the trace's job limit",
     ),
     SpanRow(
@@ -289,15 +289,22 @@ ATTRIBUTES = (
         JOBSPAN_JOB_OOM_KILLED, _RUN, "C", "bool", "", "of a SIGKILL: the kernel killed for want of memory meanwhile"
     ),
     AttributeRow(
-        JOBSPAN_JOB_END_ESTIMATED, _RUN, "C", "bool", "", "nobody saw the process die: the end is its last sign of life"
+        JOBSPAN_JOB_END_ESTIMATED,
+        _RUN,
+        "C",
+        "bool",
+        "",
+        "no process saw this one die: the end is its last sign of life",
     ),
     AttributeRow(JOBSPAN_JOB_REDELIVERED, _RUN, "C", "bool", "", "the broker gave it out before and saw no end"),
     AttributeRow(JOBSPAN_JOB_PARENT_ID, _MESSAGING, "C", "string", "", "job that published this one"),
     AttributeRow(JOBSPAN_JOB_GROUP_ID, _JOB, "C", "string", "", "group or chord"),
-    AttributeRow(JOBSPAN_JOB_SCHEDULED_BY, _JOB, "C", "string", "", "`beat`, `apscheduler`, …: what put it on time"),
-    AttributeRow(JOBSPAN_JOB_SCHEDULE_NAME, _JOB, "C", "string", "", "the schedule's entry that put it"),
+    AttributeRow(
+        JOBSPAN_JOB_SCHEDULED_BY, _JOB, "C", "string", "", "`beat`, `apscheduler`, …: what published it on time"
+    ),
+    AttributeRow(JOBSPAN_JOB_SCHEDULE_NAME, _JOB, "C", "string", "", "the schedule's entry that published it"),
     AttributeRow(JOBSPAN_LINK_OMITTED, _JOB, "C", "int", "", "members that are not among the links"),
-    AttributeRow(MESSAGING_BATCH_MESSAGE_COUNT, _BATCH, "R", "int", "", "jobs put"),
+    AttributeRow(MESSAGING_BATCH_MESSAGE_COUNT, _BATCH, "R", "int", "", "jobs published"),
     AttributeRow(
         JOBSPAN_JOB_ARGS, _JOB, "O", "string", "", "with `@jobspan.options(args=True)`: redacted, cut representation"
     ),
@@ -310,7 +317,7 @@ ATTRIBUTES = (
         "R",
         "int",
         "",
-        "jobs that it put, its forks and `multiprocessing` included, exact; absent when lost",
+        "jobs that it published, its forks and `multiprocessing` included, exact; absent when lost",
     ),
     AttributeRow(
         JOBSPAN_COMMAND_OUTCOME,
@@ -318,7 +325,8 @@ ATTRIBUTES = (
         "C",
         "string",
         "",
-        "`succeeded`, `failed`, `interrupted` (a signal that asks to end), `lost` (killed); absent when nobody knows",
+        "`succeeded`, `failed`, `interrupted` (a signal that asks to end), `lost` (killed); absent when "
+        "it is not known",
     ),
     AttributeRow(JOBSPAN_COMMAND_EXIT_SIGNAL, _COMMAND, "C", "string", "", "that ended it: `SIGTERM`"),
     AttributeRow(
@@ -381,7 +389,7 @@ METRICS = (
         "histogram",
         "s",
         (*_MESSAGING_SERIES, JOBSPAN_JOB_OUTCOME, JOBSPAN_JOB_FINAL),
-        "one run, told by the process that ran it",
+        "one run, reported by the process that ran it",
         _RUN_S,
     ),
     MetricRow(
@@ -402,21 +410,24 @@ METRICS = (
         _PEAK_BYTES,
     ),
     MetricRow(METRIC_JOB_RETRIES, "counter", "{job}", (*_JOB_SERIES, ERROR_TYPE), "runs that a retry follows"),
-    MetricRow(METRIC_JOB_DEAD_LETTERS, "counter", "{job}", (*_JOB_SERIES, ERROR_TYPE), "jobs put among the dead"),
+    MetricRow(
+        METRIC_JOB_DEAD_LETTERS, "counter", "{job}", (*_JOB_SERIES, ERROR_TYPE), "jobs moved to the dead letters"
+    ),
     MetricRow(METRIC_JOB_ACTIVE, "observable up-down counter", "{job}", _JOB_SERIES, "runs that are open now"),
     MetricRow(
         METRIC_JOB_LOST,
         "observable counter",
         "{job}",
         (*_JOB_SERIES, JOBSPAN_JOB_LOST_REASON, JOBSPAN_JOB_FINAL),
-        "runs whose process died, told by whoever watched it",
+        "runs whose process died, reported by the process that watched it",
     ),
     MetricRow(
         METRIC_JOB_CUT_OFF,
         "observable counter",
         "{job}",
         (*_JOB_SERIES, JOBSPAN_JOB_OUTCOME, JOBSPAN_JOB_FINAL),
-        "runs that were ended from outside with their process (hard limit, revoke, shutdown), told by whoever did it",
+        "runs that were ended from outside with their process (hard limit, revoke, shutdown), reported "
+        "by the process that did it",
     ),
     MetricRow(
         METRIC_JOB_DROPPED,
@@ -445,7 +456,8 @@ METRICS = (
         "observable gauge",
         "{job}",
         (*_QUEUE, JOBSPAN_QUEUE_STATE),
-        "`jobspan monitor`: jobs that are `ready`, `delayed`, `unacked` or `dead`; a state that the broker cannot tell "
+        "`jobspan monitor`: jobs that are `ready`, `delayed`, `unacked` or `dead`; a state that the "
+        "broker does not report "
         "is absent",
     ),
     MetricRow(
@@ -468,6 +480,6 @@ METRICS = (
         "observable gauge",
         "{worker}",
         _QUEUE,
-        "`jobspan monitor`: workers that take jobs from the queue; absent where the broker cannot tell",
+        "`jobspan monitor`: workers that take jobs from the queue; absent where the broker does not report them",
     ),
 )

@@ -157,14 +157,15 @@ class Settings:
         _switch,
         False,
         "`true`, `false`",
-        "leave OpenTelemetry's own Celery and Click instrumentations on beside ours: their spans come twice",
+        "leave OpenTelemetry's own Celery and Click instrumentations on beside jobspan's: their spans come twice",
     )
     state_dir: str = a_setting(
         OTEL_PYTHON_JOBSPAN_STATE_DIR,
         _folder,
         "",
         "path, `off`",
-        "folder of the flight records, from which the runs of killed processes are told; where not set a private one "
+        "folder of the flight records, from which the runs of killed processes are recovered; where not "
+        "set a private one "
         "in shared memory; a volume keeps them when a whole container is killed; `off` for none",
     )
     memory: str = a_setting(
@@ -180,7 +181,7 @@ class Settings:
         _switch,
         False,
         "`true`, `false`",
-        "workers also know the job `jobspan.canary`, which does nothing: `jobspan doctor --canary` puts one",
+        "workers also know the job `jobspan.canary`, which does nothing: `jobspan doctor --canary` publishes one",
     )
     exception_signal: str = a_setting(
         OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,
