@@ -169,7 +169,7 @@ def _unknown(name: str, known: frozenset[str]) -> Finding | None:
     alike = get_close_matches(name, known, n=1, cutoff=_ALIKE)
     if not alike and not name.startswith(_OURS):
         return None  # of some other library
-    remedy = f"did you mean {alike[0]}?" if alike else "see the table of settings in the documentation, reference/configuration"
+    remedy = f"did you mean {alike[0]}?" if alike else "see Configuration in the documentation"
     return warning("variable", f"{name} is no variable that is known", remedy)
 
 
