@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from jobspan.cli.world import Environment
 
 from jobspan import conventions as c
 from jobspan import settings
 from jobspan.cli import INTERRUPTED, WRONG
 from jobspan.cli.app import jobspan
+from jobspan.cli.environment import Environment
 from unit.analysis.story import COMMAND, TRACE
 from unit.cli.sample import NOW, night, running
 from unit.cli.twin import Twin
