@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -45,8 +46,11 @@ def stubborn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def use(megabytes: int) -> None:
-    """Use so much memory for a moment."""
-    len(bytearray(b"x") * (megabytes * MEGABYTE))
+    """Use so much memory for a moment: pages of its own, for the allocator may have some left from an earlier test."""
+    if megabytes:
+        with mmap.mmap(-1, megabytes * MEGABYTE) as pages:
+            for at in range(0, len(pages), mmap.PAGESIZE):
+                pages[at] = 1
 
 
 def memory_of(run: RunCost) -> Memory:
