@@ -147,7 +147,7 @@ def test_a_process_killed_while_it_writes_leaves_no_half_record(tmp_path: Path) 
                 assert slot is not None
                 file.free(slot)
 
-    processes = [_FORK.Process(target=write_without_end, args=(seed,)) for seed in range(60)]
+    processes = [_FORK.Process(target=write_without_end, args=(seed,)) for seed in range(40)]
     some = 0
     for process in processes:
         process.start()

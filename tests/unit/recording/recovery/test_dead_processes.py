@@ -85,10 +85,14 @@ from jobspan.flight import layout
 from jobspan.flight.writing import FlightFile
 from jobspan.recording import Recorder
 from jobspan.recording.journal.flight_log import flight_log
+from jobspan.recording.recovery import backlog, dead_processes
+from jobspan.recording.sdk import flush
 from jobspan.settings import Settings
 from unit.flight.test_flight_files import record
 from unit.recording.builders import run_started
 
+# The clocks of jobspan, ten times as fast.
+flush.DEADLINE_S, backlog._LOOKS_AGAIN_S, dead_processes._LAST_CHILDREN_S = 0.2, 0.01, 0.05
 folder = Path(sys.argv[1])
 folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -107,7 +111,7 @@ class Slow(SpanExporter):
     asked, told = 0, set()
 
     def export(self, spans):
-        time.sleep(0.05)
+        time.sleep(0.005)
         Slow.asked += len(spans)
         if self.is_away.is_set():
             return SpanExportResult.FAILURE
@@ -117,7 +121,7 @@ class Slow(SpanExporter):
 def wait_until(is_so):
     deadline = time.monotonic() + 30
     while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.005)
 
 provider = TracerProvider()
 provider.add_span_processor(BatchSpanProcessor(Slow(), max_queue_size=2_048))
