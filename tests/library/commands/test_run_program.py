@@ -180,8 +180,8 @@ def test_without_a_collector_it_says_nothing_and_leaves_two_seconds_later(
     collector.kill()
     said, done = ended([script("jobspan"), "run", "date", "+%s.%N"], environ), time.time()
     assert (said[0], said[2]) == (0, b"")
-    # Over one second for the noise of a shared machine.
-    assert done - float(said[1]) < 2 + 1.5
+    # Three seconds for the noise of a busy machine; an exporter that is waited for takes ten and more.
+    assert done - float(said[1]) < 2 + 3
 
 
 def test_the_mask_of_signals_is_not_inherited(environ: Environment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from jobspan.probes import run_cost
 from jobspan.recording import Recorder
 from jobspan.recording.safety import dropped
 from jobspan.runs import Span
@@ -43,6 +45,13 @@ class Recorded:
     def log_events(self) -> tuple[Any, ...]:
         """All emitted log records."""
         return tuple(data.log_record for data in self._logs.get_finished_logs())
+
+
+@pytest.fixture(autouse=True)
+def no_run_is_open() -> None:
+    """Collect the runs that an earlier test left open: they would count among those at once with this test's runs."""
+    if run_cost.are_open():
+        gc.collect()
 
 
 @pytest.fixture(params=[False, True], ids=["whole", "by pattern"])
