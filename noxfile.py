@@ -12,21 +12,25 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nox
 
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
-ON_EVERY_PYTHON = ("unit", "library", "roundtrip")
+ON_EVERY_PYTHON = ("unit", "library/cost", "roundtrip")
 """Rings of what happens inside users' processes; ``roundtrip`` is one way through the whole store."""
+READING = tuple(f"tests/unit/{folder}" for folder in ("analysis", "brokers", "cli", "health", "questions"))
+"""Of the unit ring, what happens in jobspan's own programs: where the rings below run."""
 ON_TWO_PYTHONS = ("contract", "backends")
 """Rings of jobspan's own programs: the oldest interpreter that is here, and the default one."""
 ON_ONE_PYTHON = ("support_proofs",)
 """The ring of what no user installs: the default interpreter."""
-PROCESSES = min(2 * (os.cpu_count() or 1), 8)
-"""How many tests run at a time: most of them wait for workers and servers, so two for each core."""
+CORES = min(os.cpu_count() or 1, 4)
+"""So many tests run at a time: they compute."""
+WAITING = 2 * CORES
+"""So many of those that mostly wait for workers and servers."""
 PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (
     "celery~=5.3.0",
@@ -101,8 +105,8 @@ def _install(session: nox.Session, *packages: str) -> None:
     stamp.write_text(digest)
 
 
-def _pytest(session: nox.Session, *rings: str, marked: str = "") -> None:
-    """Run the tests of these rings, or those of them with a mark, or what the arguments after ``--`` name.
+def _pytest(session: nox.Session, *rings: str, processes: int = CORES, options: Sequence[str] = ()) -> None:
+    """Run the tests of these rings, or what the arguments after ``--`` name.
 
     The times of the tests are written to ``build/tests/SESSION.xml``; ``tests/support/session_times.py`` reads them.
     """
@@ -112,9 +116,8 @@ def _pytest(session: nox.Session, *rings: str, marked: str = "") -> None:
     folders = [f"tests/{ring}" for ring in rings if any((ROOT / "tests" / ring).rglob("test_*.py"))]
     if not folders:
         session.skip("no tests in " + ", ".join(f"tests/{ring}" for ring in rings))
-    options = ["--numprocesses", str(PROCESSES), f"--junit-xml=build/tests/{session.name}.xml"]
-    options += ["-m", marked] if marked else []
-    session.run("python", "-m", "pytest", *options, *folders, *session.posargs)
+    run = ["python", "-m", "pytest", "--numprocesses", str(processes), f"--junit-xml=build/tests/{session.name}.xml"]
+    session.run(*run, *options, *folders, *session.posargs)
 
 
 @nox.session(python=DEFAULT, default=False)
@@ -188,24 +191,29 @@ def _check_wheel(session: nox.Session, wheel: Path) -> None:
 def tests(session: nox.Session) -> None:
     """The rings without whole workers: what runs in users' processes on every interpreter, the rest on fewer."""
     _install(session, *_everything())
-    rings = [*ON_EVERY_PYTHON]
-    rings += ON_TWO_PYTHONS if session.python in {PYTHONS[0], DEFAULT} else ()
-    rings += ON_ONE_PYTHON if session.python == DEFAULT else ()
-    _pytest(session, *rings)
+    rings, options = [*ON_EVERY_PYTHON], [f"--ignore={folder}" for folder in READING]
+    if session.python in {DEFAULT, PYTHONS[-1]}:
+        rings[1] = "library"  # the oldest interpreter has it in the session ``oldest``
+    if session.python in {PYTHONS[0], DEFAULT}:
+        rings, options = [*rings, *ON_TWO_PYTHONS], []
+    if session.python == DEFAULT:
+        rings += ON_ONE_PYTHON
+    _pytest(session, *rings, options=options)
 
 
 @nox.session(python=list(dict.fromkeys([DEFAULT, OTHER])))
 def brokers(session: nox.Session) -> None:
     """Real workers over real brokers, the examples and the demo; on a second interpreter what depends on it."""
     _install(session, *_everything())
-    _pytest(session, "brokers", "examples", marked="" if session.python == DEFAULT else "every_python")
+    options = () if session.python == DEFAULT else ("-m", "every_python")
+    _pytest(session, "brokers", "examples", processes=WAITING, options=options)
 
 
 @nox.session(python=DEFAULT)
 def operations(session: nox.Session) -> None:
     """What an operator deploys: ``collector-config/`` in the real Collector, Prometheus and Alertmanager."""
     _install(session, *_everything(), *_group("grafana"))
-    _pytest(session, "operations")
+    _pytest(session, "operations", processes=WAITING)
 
 
 @nox.session(python=PYTHONS[0])
