@@ -29,8 +29,8 @@ ON_ONE_PYTHON = ("support_proofs",)
 """The ring of what no user installs: the default interpreter."""
 CORES = min(os.cpu_count() or 1, 4)
 """So many tests run at a time: they compute."""
-WAITING = 2 * CORES
-"""So many of those that mostly wait for workers and servers."""
+WAITING = CORES + 1
+"""So many of those with workers and servers, for which they sometimes wait."""
 PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (
     "celery~=5.3.0",
@@ -78,6 +78,10 @@ OTHER = next((version for version in PYTHONS if version != DEFAULT), DEFAULT)
 
 # nox takes the first interpreter of that name on PATH without running it: those that work come first.
 os.environ["PATH"] = os.pathsep.join([*(str(Path(path).parent) for path in FOUND.values()), os.environ["PATH"]])
+
+# Every program that a test starts would else compile what it imports: uv leaves that to the first import.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["UV_COMPILE_BYTECODE"] = "1"
 
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "uv|virtualenv"  # uv installs in seconds what pip installs in a minute

@@ -90,7 +90,7 @@ def _run(project: Project, home: Path, folder: Path, programs: list[Program]) ->
     }
     for number, (args, ready) in enumerate(project.workers):
         worker = start(f"worker-{number}", instrumented(*_in(home, args)), folder, environ, programs)
-        worker.wait_until(lambda worker=worker, ready=ready: worker.has_said(ready))
+        worker.wait_until(lambda worker=worker, ready=ready: worker.has_printed(ready))
     if project.web is None:
         done = subprocess.run(instrumented(*_in(home, project.command)), env=environ, cwd=folder, check=False)
         _jobspan(environ, "show", _when_done(folder, url, _finished_command), "--backend", url)
@@ -106,7 +106,7 @@ def _request(project: Project, folder: Path, environ: dict[str, str], programs: 
     args, ready = project.web or ((), "")
     port = free_port()
     web = start("web", instrumented(*(arg.format(port=port) for arg in args)), folder, environ, programs)
-    web.wait_until(lambda: web.has_said(ready))
+    web.wait_until(lambda: web.has_printed(ready))
     request = urllib.request.Request(project.request.format(port=port), method="POST")  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=DONE_S) as answer:  # noqa: S310 - the same
         said = answer.read().decode()

@@ -110,8 +110,8 @@ class Shop:
         self._start("serve", *_jobspan("serve")).wait_until(lambda: is_listening(_GRPC_PORT))
         celery = self._start("billing", *instrumented("-m", "celery", *_CELERY), **_WORKERS)
         dramatiq = self._start("mail", *instrumented("-m", "dramatiq", *_DRAMATIQ), **_WORKERS)
-        celery.wait_until(lambda: celery.has_said(" ready."))
-        dramatiq.wait_until(lambda: dramatiq.has_said("Worker process is ready"))
+        celery.wait_until(lambda: celery.has_printed(" ready."))
+        dramatiq.wait_until(lambda: dramatiq.has_printed("Worker process is ready"))
         for line in ("import-orders", "close-year", "sync-stock", "place-order 1030"):
             self.start(line)
         _wait(self._is_done, "the jobs that have a worker are done")

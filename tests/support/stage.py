@@ -66,7 +66,7 @@ class Stage:
         self._programs.enter_context(program)
         return program
 
-    def run(self, *args: str, name: str = "command", expect: Sequence[str] = (), deadline_s: float = 60) -> int:
+    def run(self, *args: str, name: str = "command", expect: Sequence[str] = (), deadline_s: float = 100) -> int:
         """Run a program under ``opentelemetry-instrument`` to its end and return its exit code."""
         with Instrumented(args, self.around, name=self._free_name(name), expect=expect) as program:
             return program.wait(deadline_s)
@@ -76,7 +76,7 @@ class Stage:
         command = str(TESTS / "apps" / "command.py")
         return self.run("python", command, "put", *jobs, "--exit", str(exit_code))
 
-    def wait_until_ended(self, runs: int, *, deadline_s: float = 30) -> None:
+    def wait_until_ended(self, runs: int, *, deadline_s: float = 60) -> None:
         """Wait until so many runs have ended according to the diary."""
         wait_until(lambda: self.diary.ended >= runs, deadline_s=deadline_s, what=f"{runs} runs end")
 

@@ -62,7 +62,10 @@ def redo_on_interrupt(hook: F) -> F:
             interrupt = error
         # Outside the except block: hooks look at sys.exc_info() for how a run ended.
         safe(*args, **kwargs)
-        raise interrupt
+        try:
+            raise interrupt
+        finally:
+            del interrupt  # its traceback has this frame, whose arguments it would keep until garbage is collected
 
     return call  # type: ignore[return-value]  # same signature as the hook
 

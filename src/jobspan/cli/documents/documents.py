@@ -1,4 +1,4 @@
-"""The documents of ``--json``: one object a command line, made of the rows that ``json_rows`` promises."""
+"""The documents of ``--json``: one object a command line, made of the rows that ``rows`` promises."""
 
 from __future__ import annotations
 

@@ -130,9 +130,12 @@ class JobspanMiddleware(Middleware):
         if run is None or run.is_ended:
             unsampled = self._sink.start_unsampled(carrier, self._facts.job, options, now, broker, message, None, 0)
             run = Run(message)
+            if unsampled is not None:
+                # Before the table holds it: an interrupt may land in between, and then it is looked up there.
+                run.leave_unrecorded(unsampled)
             self._runs.add(run)
             if unsampled is not None:
-                run.begin_unsampled(unsampled)
+                unsampled.begin()
                 return run
         received, arguments = getattr(message, RECEIVED, None), partial(arguments_of, actor, plain)
         key = self._facts.key(broker, message, options)

@@ -24,11 +24,9 @@ class OpenRun:
     unsampled: RunWithoutSpan | None = None
     is_ended = False
 
-    def begin_unsampled(self, unsampled: RunWithoutSpan) -> None:
-        """Begin a run of which no event is recorded."""
-        # Remembered before it begins: an interrupt may land in between.
+    def leave_unrecorded(self, unsampled: RunWithoutSpan) -> None:
+        """Have no event of it recorded: its end is the end of ``unsampled``."""
         self.is_ended, self.unsampled = True, unsampled
-        unsampled.begin()
 
     def end(self) -> None:
         """Note that its end is recorded; end it where no event is."""

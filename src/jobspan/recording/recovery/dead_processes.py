@@ -122,7 +122,7 @@ class DeadProcesses:
                 is_first = not self._known_outcomes
                 self._known_outcomes.setdefault(event.pid, {})[event.job.id] = event
                 if is_first:
-                    threading.Thread(target=self._report_survivors, daemon=True, name="jobspan-known_outcomes").start()
+                    threading.Thread(target=self._report_survivors, daemon=True, name="jobspan-endings").start()
             elif event.pid not in self._dead:
                 self._reported.lost(event)
 
