@@ -29,8 +29,8 @@ ON_ONE_PYTHON = ("support_proofs",)
 """The ring of what no user installs: the default interpreter."""
 CORES = min(os.cpu_count() or 1, 4)
 """So many tests run at a time: they compute."""
-WAITING = CORES + 1
-"""So many of those with workers and servers, for which they sometimes wait."""
+WAITING = 2 * CORES
+"""So many of those with workers and servers, for which they wait most of the time."""
 PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = (
     "celery~=5.3.0",
