@@ -18,9 +18,11 @@ from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends import StubBackend
 from dramatiq.results import Results
 from opentelemetry import trace
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
 import jobspan
 from jobspan import DramatiqInstrumentor
+from jobspan.recording import Recorder
 from jobspan.runs import Span
 from library.conftest import Instrumentation
 
@@ -355,6 +357,28 @@ def test_an_interrupt_landing_at_any_line_of_ours_loses_no_span_and_leaks_no_con
     ended = [span.attributes["messaging.message.id"] for span in runs(instrumentation)]
     assert sorted(ended) == sorted(put)
     assert at > 20
+
+
+def test_a_run_that_is_not_sampled_stays_so_wherever_an_interrupt_lands_as_it_begins(
+    instrumentation: Instrumentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded, whole = list[str](), Recorder.__call__
+
+    def noting(recorder: Recorder, event: Any) -> None:
+        recorded.append(type(event).__name__)
+        whole(recorder, event)
+
+    monkeypatch.setattr(Recorder, "__call__", noting)
+    instrumentation.provider.sampler = ParentBased(ALWAYS_OFF)
+    instrumentation.on(DramatiqInstrumentor())
+    broker = StubBroker()
+    job, at, landed = actor(broker, lambda: None, queue_name="jobs", max_retries=0), 0, True
+    while landed:
+        at += 1
+        job.send()
+        landed = do_one(broker, "jobs", Landing(at, "before_process_message"))
+        assert trace.get_current_span() is trace.INVALID_SPAN
+    assert ([name for name in recorded if name.startswith("Run")], at > 20) == ([], True)
 
 
 def do_one(broker: StubBroker, queue: str, interrupt: Landing) -> bool:

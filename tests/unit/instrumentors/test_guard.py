@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
+from weakref import ref
 
 import pytest
 
@@ -38,3 +41,34 @@ def test_a_hook_that_an_eager_run_calls_sees_the_exception_outside_it_both_times
         with pytest.raises(KeyboardInterrupt):
             hook()
     assert seen == [outside, outside]
+
+
+class Message:
+    """What a hook is called with; it holds a job's arguments."""
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Have nothing freed but what nothing refers to."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_an_interrupt_that_was_caught_keeps_nothing_that_the_hook_was_called_with() -> None:
+    calls: list[None] = []
+
+    @redo_on_interrupt
+    def hook(_: Message) -> None:
+        calls.append(None)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    message = Message()
+    kept = ref(message)
+    try:
+        hook(message)
+    except KeyboardInterrupt:
+        del message
+    assert (kept(), len(calls)) == (None, 2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 from jobspan.events import RunWithoutSpan
 
 
-class OpenRun:
+class OpenRun(ABC):
     """One run under way, and the key of its events.
 
     A library's own run adds what its end depends on. It keeps no reference to a message, which holds the job's
@@ -40,9 +41,9 @@ class OpenRun:
         """Say whether its end is still to come."""
         return not self.is_ended or self.unsampled is not None
 
+    @abstractmethod
     def is_of(self, delivery: Any) -> bool:
         """Say whether this is the run of what the library delivered, the very object."""
-        raise NotImplementedError
 
 
 R = TypeVar("R", bound=OpenRun)
