@@ -35,27 +35,27 @@ def typed(line: str, environ: Mapping[str, str], columns: int, *, until: str = "
         columns: of the terminal.
         until: the text on the screen at which Ctrl-C ends it.
     """
-    ours, theirs = pty.openpty()
+    reading_end, program_end = pty.openpty()
     terminal = {"COLUMNS": str(columns), "LINES": "60", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     with subprocess.Popen(
         [*_JOBSPAN, *shlex.split(line)[1:]],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=program_end,
+        stdout=program_end,
+        stderr=program_end,
         env={**environ, **terminal},
         cwd=environ["HOME"],
     ) as process:
-        os.close(theirs)
+        os.close(program_end)
         alarm = threading.Timer(_DEADLINE_S, process.kill)
         alarm.start()
         text, is_interrupted = "", False
-        for chunk in _chunks(ours):
+        for chunk in _chunks(reading_end):
             text += chunk
             if until and until in text and not is_interrupted:
                 process.send_signal(signal.SIGINT)
                 is_interrupted = True
         alarm.cancel()
-    os.close(ours)
+    os.close(reading_end)
     if process.returncode < 0 or (until and not is_interrupted):
         raise SystemExit(f"{line} ended with {process.returncode}:\n{text}")
     return _settled(text)
