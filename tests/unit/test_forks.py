@@ -24,7 +24,7 @@ PARTS = (
     "jobspan.recording.context.trace_limits",
     "jobspan.recording.journal.flight_log",
     "jobspan.recording.lazy_parts",
-    "jobspan.recording.registry.open_batches",
+    "jobspan.recording.spans.publish_batches",
     "jobspan.recording.registry.open_commands",
     "jobspan.recording.registry.open_spans",
     "jobspan.recording.safety.dropped",
@@ -74,7 +74,8 @@ from jobspan import forks
 from jobspan.recording import lazy_parts
 from jobspan.recording.context import trace_limits
 from jobspan.recording.journal.flight_log import flight_log
-from jobspan.recording.registry import open_batches, open_commands
+from jobspan.recording.registry import open_commands
+from jobspan.recording.spans import publish_batches
 from jobspan.recording.safety import dropped
 from jobspan.recording.sdk import flush
 from jobspan.recording.telemetry import process_counts
@@ -86,7 +87,7 @@ open_commands.open_commands.add("key", command)
 
 def locks():
     return {
-        "trace limits": trace_limits._lock, "flight log": flight_log._opening, "open batches": open_batches._lock,
+        "trace limits": trace_limits._lock, "flight log": flight_log._opening, "open batches": publish_batches._lock,
         "open commands": command._lock, "dropped counts": dropped._lock, "flush": flush._turn,
         "process counts": process_counts._lock, "lazy parts": lazy_parts._making,
     }

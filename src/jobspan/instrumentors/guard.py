@@ -1,4 +1,7 @@
-"""The guard around every hook: no hook raises into a job or a publish."""
+"""The guard around every hook: none raises into a job or a publish, and one that an interrupt lands in is done again.
+
+Interrupts are what is raised from outside at any line: Celery's soft time limits, Dramatiq's limits and shutdowns.
+"""
 
 from __future__ import annotations
 

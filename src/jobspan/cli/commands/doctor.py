@@ -12,7 +12,7 @@ from jobspan.brokers.address import read_url
 from jobspan.cli.documents.documents import document
 from jobspan.cli.environment import opened
 from jobspan.cli.options import ReadOptions, reading, reading_options
-from jobspan.cli.screens.run_screen import say_next
+from jobspan.cli.screens.runs_screen import say_next
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Line, Piece, Screen, piece
 from jobspan.cli.terminal.units import counted
 from jobspan.errors import BackendError, UsageError

@@ -10,7 +10,7 @@ from jobspan.analysis.failures import GROUPINGS
 from jobspan.backends.base import Backend
 from jobspan.cli.environment import opened
 from jobspan.cli.options import Query, ReadOptions, filter_options, read_query, reading, reading_options
-from jobspan.cli.screens.run_screen import (
+from jobspan.cli.screens.runs_screen import (
     FAILED_COLUMNS,
     failed_summary,
     group_table,

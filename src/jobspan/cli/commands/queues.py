@@ -11,7 +11,7 @@ from jobspan.cli.broker_options import QueueSelection, broker_options, opened_br
 from jobspan.cli.environment import Environment
 from jobspan.cli.options import debug_option
 from jobspan.cli.screens.broker_screen import place_of, queue_table, queues_summary, say_notes
-from jobspan.cli.screens.run_screen import say_next
+from jobspan.cli.screens.runs_screen import say_next
 from jobspan.cli.terminal.screen import Screen, piece
 from jobspan.frameworks import TASK_LIBRARIES
 

@@ -10,7 +10,7 @@ from jobspan.backends.base import Backend
 from jobspan.cli.environment import opened
 from jobspan.cli.options import Query, ReadOptions, filter_options, read_query, reading, reading_options
 from jobspan.cli.screens.commands_screen import command_table, commands_summary
-from jobspan.cli.screens.run_screen import (
+from jobspan.cli.screens.runs_screen import (
     RUN_COLUMNS,
     next_steps,
     run_table,

@@ -12,7 +12,7 @@ from jobspan.analysis.job import JobStory
 from jobspan.backends.base import Backend, Match
 from jobspan.cli.environment import opened
 from jobspan.cli.options import ReadOptions, reading, reading_options
-from jobspan.cli.screens.run_screen import say_next
+from jobspan.cli.screens.runs_screen import say_next
 from jobspan.cli.terminal.screen import Column, Piece, Screen, Table, piece
 from jobspan.cli.terminal.short_ids import ShortIds
 from jobspan.errors import UsageError

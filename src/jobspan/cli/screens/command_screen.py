@@ -10,7 +10,7 @@ from jobspan.analysis.failures import failure_text, outcome_text
 from jobspan.analysis.seen import NOT_PUT, WAITING
 from jobspan.analysis.timeline import Timeline
 from jobspan.cli.screens.cells import memory_text, spread_text, state_style
-from jobspan.cli.screens.run_screen import say_next
+from jobspan.cli.screens.runs_screen import say_next
 from jobspan.cli.terminal.sanitize import sanitize_line
 from jobspan.cli.terminal.screen import CAUTION, FAILED, FINE, STRONG, Column, Line, Piece, Screen, Table, piece
 from jobspan.cli.terminal.short_ids import ShortIds

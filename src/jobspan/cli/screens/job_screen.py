@@ -8,7 +8,7 @@ from jobspan.analysis.failures import ending_of, failure_text, outcome_text
 from jobspan.analysis.job import JobStory
 from jobspan.analysis.seen import NOT_PUT
 from jobspan.cli.screens.cells import attempt, command_text, outcome_style, state_style
-from jobspan.cli.screens.run_screen import say_next
+from jobspan.cli.screens.runs_screen import say_next
 from jobspan.cli.terminal.sanitize import sanitize_block
 from jobspan.cli.terminal.screen import FAILED, FINE, STRONG, Line, Piece, Screen, piece
 from jobspan.cli.terminal.short_ids import ShortIds

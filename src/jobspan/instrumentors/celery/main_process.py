@@ -1,4 +1,4 @@
-"""What only the main process of a worker knows → events: jobs that never ran, and runs cut off by a signal.
+"""What only the main process of a worker knows → events: jobs that never ran, hard limits, revoked runs.
 
 A child that unwinds from a signal of the main process does not report its run (see ``run_hooks``), so each of these is
 reported here, once. In pools without children (threads, solo, gevent) the run itself reports its end.

@@ -28,7 +28,6 @@ from jobspan.recording.context.message_field import NOTHING, MessageField
 from jobspan.recording.context.origin import origin_of
 from jobspan.recording.journal.circuit_breaker import reset, share_with_trace
 from jobspan.recording.journal.flight_log import flight_log
-from jobspan.recording.registry import open_batches
 from jobspan.recording.registry.child_job_counts import of_children
 from jobspan.recording.registry.open_commands import (
     OpenCommand,
@@ -40,6 +39,7 @@ from jobspan.recording.registry.open_commands import (
     work_for,
 )
 from jobspan.recording.sdk.flush import flush
+from jobspan.recording.spans import publish_batches
 from jobspan.recording.spans.child_processes import leave_parent
 from jobspan.recording.spans.command_origin import command_identity, id_of, inherited_origin, origin_of_command
 from jobspan.recording.spans.program_command import discard, keep_on_record, resume, suspend_replaced, suspended
@@ -130,7 +130,7 @@ class Commands:
             return
         try:
             if not command.is_discarded:
-                open_batches.end_batches_of(command.span)
+                publish_batches.end_batches_of(command.span)
                 self._end(command, event)
         finally:
             command.leave()

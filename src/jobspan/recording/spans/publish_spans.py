@@ -24,14 +24,13 @@ from jobspan.recording.context.origin import Origin, origin_of
 from jobspan.recording.context.otel_context import inside, span_in
 from jobspan.recording.context.trace_limits import TraceDecision, TraceLimiter
 from jobspan.recording.journal.flight_log import flight_log
-from jobspan.recording.registry import open_batches
-from jobspan.recording.registry.open_batches import OpenBatch
 from jobspan.recording.registry.open_spans import OpenSpans
 from jobspan.recording.safety.interrupts import is_interrupt
 from jobspan.recording.sdk.reserved_ids import use_span_id
-from jobspan.recording.spans import child_processes, orphaned_retry
+from jobspan.recording.spans import child_processes, orphaned_retry, publish_batches
 from jobspan.recording.spans.batch_spans import Batch, batch_of
 from jobspan.recording.spans.command_spans import Commands
+from jobspan.recording.spans.publish_batches import OpenBatch
 from jobspan.recording.telemetry.instruments import Instruments, call_hook, say_once_that_nothing_records, set_error
 from jobspan.recording.telemetry.series import Series
 
@@ -131,7 +130,7 @@ class Publishes:
         text = publish_attributes.field_of(event, origin, called, verdict, members)
         open_batch, span = None, None
         if verdict.is_summarised:
-            open_batch = open_batches.add_publish(event, self._instruments, context, origin)
+            open_batch = publish_batches.add_publish(event, self._instruments, context, origin)
             span = open_batch.span
         elif batch is not None and event.is_member:
             with use_span_id(batch.next_promised()):
@@ -207,7 +206,7 @@ class Publishes:
         """Return a span of its own for a publish of a open_batch that failed: failures are never summarised."""
         assert publish.open_batch is not None  # noqa: S101 - for the type checker
         assert publish.event is not None  # noqa: S101 - for the type checker
-        open_batches.remove_publish(publish.open_batch)
+        publish_batches.remove_publish(publish.open_batch)
         context = otel_context.get_current()
         span = self._start(publish.event, context, origin_of(context), None)
         call_hook(self._instruments.publish_hook, span, publish.event.job)

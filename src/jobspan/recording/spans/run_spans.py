@@ -28,11 +28,10 @@ from jobspan.recording.context.otel_context import inside_with, with_value
 from jobspan.recording.context.propagation import Incoming
 from jobspan.recording.context.run_origin import PendingRun, as_called
 from jobspan.recording.journal.flight_log import flight_log
-from jobspan.recording.registry import open_batches
 from jobspan.recording.registry.open_spans import OpenSpans
 from jobspan.recording.safety.interrupts import is_interrupt
 from jobspan.recording.sdk.span_start import SpanStart
-from jobspan.recording.spans import redelivery
+from jobspan.recording.spans import publish_batches, redelivery
 from jobspan.recording.spans.redelivery import MissingLostRun
 from jobspan.recording.telemetry import active_runs, run_end
 from jobspan.recording.telemetry.instruments import Instruments, call_hook, say_once_that_nothing_records
@@ -193,7 +192,7 @@ class RunSpans:
         if run is None:
             return
         try:
-            open_batches.end_batches_of(run.span)
+            publish_batches.end_batches_of(run.span)
             is_recorded = run.span.is_recording()
             is_wanted = event.has_run and (is_recorded or run.series is not None)
             costs = run_end_attributes.of_costs(run.cost, run.prefetched_s) if is_wanted else {}

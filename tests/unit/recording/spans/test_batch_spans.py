@@ -13,8 +13,8 @@ from opentelemetry.trace import use_span
 from jobspan import conventions as c
 from jobspan.events import BatchFinished, BatchStarted, CommandFinished, CommandStarted
 from jobspan.jobs import Framework
-from jobspan.recording.registry import open_batches
 from jobspan.recording.sdk import flush
+from jobspan.recording.spans import publish_batches
 from jobspan.runs import is_publish, is_publish_batch
 from unit.recording.builders import REDIS, T0, job, publish_finished, publish_started, run_finished, run_started
 
@@ -23,7 +23,7 @@ from unit.recording.builders import REDIS, T0, job, publish_finished, publish_st
 def no_summary_left() -> Iterator[None]:
     """Each test ends what it began."""
     yield
-    open_batches.end_all()
+    publish_batches.end_all()
 
 
 def publish(recorded: Any, number: int, error: BaseException | None = None, **facts: Any) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def test_a_run_ends_the_summaries_that_it_caused(recording: Any) -> None:
 def test_a_summary_that_nobody_adds_to_ends_in_time(recording: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from support.waiting import wait_until
 
-    monkeypatch.setattr(open_batches, "LONGEST_S", 0.05)
+    monkeypatch.setattr(publish_batches, "LONGEST_S", 0.05)
     recorded = recording(trace_job_limit=1)
     with use_span(TracerProvider().get_tracer("web").start_span("request")):
         publish(recorded, 1)
